@@ -1,0 +1,1 @@
+"""UNDERSTAND -> DECIDE -> ANSWER | HANDOFF -> RECORD: one customer message, start to end."""

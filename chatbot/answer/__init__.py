@@ -1,0 +1,1 @@
+"""ANSWER: templates, stored answers, and composition under a guard."""

@@ -1,0 +1,1 @@
+"""Chat models, each a langchain-core BaseChatModel that streams."""

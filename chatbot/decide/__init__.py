@@ -1,0 +1,1 @@
+"""DECIDE: a pure policy over calibrated probabilities."""

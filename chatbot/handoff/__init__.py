@@ -1,0 +1,1 @@
+"""HANDOFF: bring in a person."""

@@ -1,0 +1,1 @@
+"""RECORD: what is acknowledged is stored."""

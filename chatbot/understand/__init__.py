@@ -1,0 +1,1 @@
+"""UNDERSTAND: language, follow-ups made standalone, intent, slots, sentiment."""

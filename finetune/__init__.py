@@ -1,0 +1,1 @@
+"""LEARN: offline; reads an export, writes a model folder."""

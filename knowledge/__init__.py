@@ -1,0 +1,1 @@
+"""RETRIEVE: what the company knows, and how it is found."""

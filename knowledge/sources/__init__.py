@@ -1,0 +1,1 @@
+"""Readers of what companies have: FAQ tables, documents, intents, chat logs."""

@@ -1,0 +1,1 @@
+"""DOORS: command line, HTTP API, chat page."""
