@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -29,6 +29,37 @@ class Passage:
     url: str | None = None
     quick_replies: tuple[str, ...] = ()
     category: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A passage with the wordings by which it is found: what an index is built from."""
+
+    passage: Passage
+    questions: tuple[str, ...]
+    """The standard question, then the similar ones; for a piece of a document its heading path."""
+    negative_questions: tuple[str, ...] = ()
+    """Questions that look like this one but must not be answered with it."""
+
+
+class KnowledgeSource(Protocol):
+    """Where an index gets its entries from, and learns what changed."""
+
+    def entries(self) -> Iterable[Entry]:
+        """All that may be answered now: enabled, valid today."""
+        ...
+
+    def entry(self, passage_id: str) -> Entry | None:
+        """One of them; None when it was deleted, disabled or is not valid today."""
+        ...
+
+    def version(self) -> int:
+        """The sequence of the last change; 0 when nothing was ever written."""
+        ...
+
+    def changes_since(self, sequence: int) -> Sequence[tuple[int, str, str]]:
+        """Changes after `sequence`, oldest first: (sequence, kind, item id); kinds as in `knowledge_changes`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
