@@ -1,0 +1,54 @@
+# Two commands do everything: `make demo` and `make test`. Both call `make setup` first.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+DEMO   ?= .demo
+PORT   ?= 8080
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint test-hard bench lock clean
+
+help:  ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(VENV)/.models  ## Virtual environment, locked dependencies, models
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Kefu needs Python 3.11 or newer. Install it, or name it: make PYTHON=python3.12 ..." >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.models: $(VENV)/.installed
+	$(BIN)/kefu models prepare
+	@touch $@
+
+demo: setup  ## The demo company's bot on http://127.0.0.1:8080 (PORT=..., DEMO=folder)
+	$(BIN)/kefu demo $(DEMO) --port $(PORT)
+
+lint: $(VENV)/.installed  ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+test: setup lint  ## Everything that fits ten minutes, with coverage
+	$(BIN)/pytest -m "not hard" --cov --cov-report=
+	$(BIN)/coverage combine --quiet --append 2>/dev/null || true
+	$(BIN)/coverage report --fail-under=$(COVERAGE) | tail -n 25
+
+COVERAGE := 90
+
+test-hard: setup  ## The long reliability tests
+	$(BIN)/pytest -m hard
+
+bench: setup  ## Speed on this machine, as one table
+	$(BIN)/kefu bench serve
+
+lock: $(VENV)/.installed  ## Choose versions anew from pyproject.toml (then run make test)
+	$(BIN)/python -m pip install --quiet pip-tools
+	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --extra dev -o requirements.lock pyproject.toml
+
+clean:  ## Remove the environment and the demo's data
+	rm -rf $(VENV) $(DEMO)

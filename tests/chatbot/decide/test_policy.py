@@ -1,0 +1,195 @@
+"""The rules of the policy, each as a promise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from chatbot.decide.policy import RulePolicy
+from chatbot.decide.thresholds import Thresholds
+from chatbot.types import (
+    AnswerFrom,
+    AskSlot,
+    Clarify,
+    Decision,
+    Decline,
+    Handoff,
+    Message,
+    Reply,
+    Turn,
+    Understanding,
+    UseTemplate,
+)
+from knowledge.sources.intents import Intent
+from knowledge.types import Hit, Passage
+
+ORDER = Intent.model_validate(
+    {
+        "name": "order_status",
+        "description": "Where is my order?",
+        "examples": {"en": ["where is my order"]},
+        "slots": [{"name": "order_id", "type": "pattern", "pattern": "A\\d", "ask": {"en": "Which?"}}],
+        "templates": [{"text": {"en": "On its way: {order_id}"}}],
+    }
+)
+COMPLAINT = Intent.model_validate({"name": "complaint", "handoff": "always"})
+CARE = Intent.model_validate({"name": "care.emergency", "templates": [{"text": {"en": "Call 112."}}]})
+CANCEL = Intent.model_validate({"name": "smalltalk.cancel", "templates": [{"text": {"en": "Fine."}}]})
+HELLO = Intent.model_validate({"name": "smalltalk.greeting", "templates": [{"text": {"en": "Hi."}}]})
+POLICY = RulePolicy(
+    intents={intent.name: intent for intent in (ORDER, COMPLAINT, CARE, CANCEL, HELLO)},
+    thresholds=Thresholds(answer=0.8, strict=0.9, clarify=0.4, compose=0.5, intent=0.6),
+    calibration="c1",
+)
+ASKED = Understanding(query="q", language="en")
+
+
+def hit(score: float, *, source: str = "faq", name: str = "a", **features: float) -> Hit:
+    passage = Passage(f"{source}:{name}", "text", f"title {name}", source, "en")  # type: ignore[arg-type]
+    return Hit(passage, score, 1, features=features)
+
+
+def turn(decision: Decision, *, sentiment: float = 0.0) -> Turn:
+    message = Message("c", "text", datetime(2026, 1, 5, tzinfo=UTC))
+    understood = Understanding(query="text", language="en", sentiment=sentiment)
+    return Turn("t", message, understood, (), decision, Reply("reply"), {}, {})
+
+
+def decide(understanding: Understanding, *hits: Hit, history: tuple[Turn, ...] = ()) -> Decision:
+    return POLICY.decide(understanding, hits, history).decision
+
+
+def test_a_customer_who_asks_for_a_person_gets_one_whatever_the_score() -> None:
+    decision = decide(replace(ASKED, act="human"), hit(0.99))
+
+    assert decision == Handoff("requested")
+
+
+def test_danger_comes_before_everything() -> None:
+    assert decide(replace(ASKED, act="urgent"), hit(0.99)) == UseTemplate("care.emergency")
+
+
+def test_small_talk_is_answered_by_its_template() -> None:
+    understanding = replace(ASKED, act="smalltalk", intent="smalltalk.greeting")
+
+    assert decide(understanding) == UseTemplate("smalltalk.greeting")
+
+
+def test_a_dropped_task_is_confirmed() -> None:
+    assert decide(replace(ASKED, act="cancel")) == UseTemplate("smalltalk.cancel")
+
+
+def test_a_chosen_option_is_answered_word_for_word() -> None:
+    understanding = replace(ASKED, passage_id="faq:b")
+
+    assert decide(understanding, hit(0.1)) == AnswerFrom(("faq:b",), verbatim=True)
+
+
+def test_a_sure_intent_with_its_slots_uses_the_template() -> None:
+    understanding = replace(ASKED, intent="order_status", confidence=0.9, slots={"order_id": "A1"})
+
+    assert decide(understanding, hit(0.5)) == UseTemplate("order_status", {"order_id": "A1"})
+
+
+def test_a_missing_slot_is_asked_for() -> None:
+    understanding = replace(ASKED, intent="order_status", confidence=0.9)
+
+    assert decide(understanding) == AskSlot("order_status", "order_id", {}, 1)
+
+
+def test_a_slot_is_asked_twice_and_then_a_person_comes() -> None:
+    understanding = replace(ASKED, act="inform", intent="order_status", confidence=0.9)
+    asked = turn(AskSlot("order_status", "order_id"))
+
+    second = decide(understanding, history=(asked,))
+    third = decide(understanding, history=(asked, asked))
+
+    assert second == AskSlot("order_status", "order_id", {}, 2)
+    assert third == Handoff("no_answer", "order_status")
+
+
+def test_an_intent_that_always_needs_a_person_gets_one() -> None:
+    understanding = replace(ASKED, intent="complaint", confidence=0.9)
+
+    assert decide(understanding) == Handoff("intent", "complaint")
+
+
+def test_a_surer_stored_answer_beats_the_intent() -> None:
+    understanding = replace(ASKED, intent="order_status", confidence=0.85)
+
+    assert decide(understanding, hit(0.95)) == AnswerFrom(("faq:a",), verbatim=True)
+
+
+def test_the_very_words_of_a_stored_question_beat_an_intent_that_is_not_certain() -> None:
+    understanding = replace(ASKED, intent="order_status", confidence=0.97)
+
+    assert decide(understanding, hit(0.9, exact=1.0)) == AnswerFrom(("faq:a",), verbatim=True)
+
+
+def test_an_unsure_intent_is_not_acted_on() -> None:
+    understanding = replace(ASKED, intent="order_status", confidence=0.5)
+
+    assert decide(understanding, hit(0.85)) == AnswerFrom(("faq:a",), verbatim=True)
+
+
+def test_between_the_thresholds_the_bot_asks_what_was_meant() -> None:
+    decision = decide(ASKED, hit(0.6), hit(0.3, name="b"))
+
+    assert isinstance(decision, Clarify)
+    assert [option.passage_id for option in decision.options] == ["faq:a", "faq:b"]
+
+
+def test_an_intent_that_is_nearly_sure_is_among_the_options() -> None:
+    understanding = replace(ASKED, intent="order_status", confidence=0.4)
+
+    decision = decide(understanding, hit(0.6), hit(0.3, name="b"))
+
+    assert isinstance(decision, Clarify)
+    assert [option.intent for option in decision.options] == ["order_status", None, None]
+
+
+def test_the_bot_does_not_ask_what_was_meant_twice_in_a_row() -> None:
+    decision = decide(ASKED, hit(0.6), history=(turn(Clarify(())),))
+
+    assert decision == Handoff("no_answer")
+
+
+def test_a_document_passage_is_composed_from_when_no_stored_answer_is_sure() -> None:
+    decision = decide(ASKED, hit(0.7, source="document"), hit(0.6, source="document", name="b"), hit(0.2))
+
+    assert decision == AnswerFrom(("document:a", "document:b"), verbatim=False)
+
+
+def test_nothing_found_is_declined_as_out_of_scope() -> None:
+    assert decide(ASKED, hit(0.05)) == Decline("out_of_scope")
+
+
+def test_two_questions_in_vain_bring_a_person() -> None:
+    first = decide(ASKED, hit(0.3))
+    second = decide(ASKED, hit(0.3), history=(turn(first),))
+
+    assert (first, second) == (Decline("no_answer"), Handoff("no_answer"))
+
+
+def test_chatter_far_from_the_company_never_calls_a_person() -> None:
+    decision = decide(ASKED, hit(0.01), history=(turn(Decline("out_of_scope")),))
+
+    assert decision == Decline("out_of_scope")
+
+
+def test_an_angry_customer_who_was_not_helped_gets_a_person() -> None:
+    angry = replace(ASKED, sentiment=-0.9)
+
+    decision = decide(angry, hit(0.9), history=(turn(Decline("no_answer")),))
+
+    assert decision == Handoff("unhappy")
+
+
+def test_a_stale_certificate_asks_for_more() -> None:
+    stale = replace(POLICY, strict="the encoder is another one")
+
+    verdict = stale.decide(ASKED, [hit(0.85)], ())
+
+    assert isinstance(verdict.decision, Clarify)
+    assert stale.version == "c1+strict"
+    assert "strict" in stale.decide(ASKED, [hit(0.95)], ()).reason
