@@ -159,6 +159,10 @@ class SecuritySettings(Frozen):
     """By conversation; 0 switches it off."""
     requests_per_minute: int = Field(600, ge=0)
     """By client address; 0 switches it off."""
+    streams_per_address: int = Field(64, ge=1)
+    """Answers streamed to one client address at the same time."""
+    turns_per_conversation: int = Field(3, ge=1)
+    """Messages of one conversation that may be under way (answered one after the other)."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses whose X-Forwarded-For is believed."""
     allowed_origins: tuple[str, ...] = ()
@@ -174,9 +178,19 @@ class ServerSettings(Frozen):
     port: int = Field(8080, ge=0, le=65535)
     workers: int = Field(8, ge=1, le=256)
     """Turns answered at the same time."""
+    queue: int = Field(64, ge=0)
+    """Turns that may wait for a worker; more are turned away at once with 503."""
     request_timeout_s: float = Field(30.0, gt=0)
     shutdown_s: float = Field(5.0, gt=0, le=60)
     """How long open answers may finish when the server is asked to stop."""
+    header_timeout_s: float = Field(10.0, gt=0, le=15)
+    """A client that has not sent its request's headers by then is cut off."""
+    body_timeout_s: float = Field(20.0, gt=0, le=30)
+    """The same for the body, and for a client that stops reading its answer."""
+    heartbeat_s: float = Field(15.0, gt=0)
+    """A comment is sent on a silent stream so often, so that proxies keep it open."""
+    docs: bool = True
+    """Whether /docs and /openapi.json are shown."""
 
 
 class Settings(BaseSettings):
