@@ -1,0 +1,241 @@
+"""Slots: what a message says about them, and what the conversation said before.
+
+`values_in` reads one slot from one text; `known_values` lists what the conversation has mentioned;
+`fill` puts both together for an intent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, tzinfo
+
+import phonenumbers
+from rapidfuzz import fuzz, process
+
+from chatbot.types import AskSlot, Turn, UseTemplate
+from chatbot.understand.dates import find_dates
+from chatbot.understand.numerals import find_numbers, format_number, read_number
+from knowledge.sources.intents import Intent, Slot
+
+EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
+_CHINESE_MOBILE = re.compile(r"(?<!\d)(?:\+?86[- ]?)?(1[3-9]\d)[- ]?(\d{4})[- ]?(\d{4})(?!\d)")
+_ORDINAL = re.compile(
+    r"^\W*(?:(?:the|option|number|no\.?|选项?|我?(?:要|选)?第?)\s*)?"
+    r"(?P<place>\d|[一二三四五六七八九]|first|second|third|fourth|last|最后一)\s*(?:one|option|个|项|种|条)?\W*$",
+    re.IGNORECASE,
+)
+_ORDINAL_WORDS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "last": -1, "最后一": -1}
+# Stands right before a value that is denied: "not KF1 but KF2", 不是北京，是上海.
+_DENIAL = re.compile(
+    r"(?:\bnot|\bisn't|\bwasn't|n't mean|不是|不要|而非|并非)(?:\s+(?:the|my|order|number|in|to))*\W*$",
+    re.IGNORECASE,
+)
+_LEAST_CHOICE_LIKENESS = 85
+_LONGEST_TEXT = 200
+_PREFIX_OF_TEXT = re.compile(
+    r"^(?:(?:it'?s|it is|my \w+ is|because|well|um+|the \w+ is|是因为|因为|就是|我的\S{1,6}是|是的?)[\s,，:：]*)+",
+    re.IGNORECASE,
+)
+
+
+def values_in(slot: Slot, text: str, *, today: date, asked: bool = False) -> list[str]:
+    """The values of `slot` in `text`, left to right, each once, without those the customer denies.
+
+    Args:
+        slot: What is looked for.
+        text: Normalised text (full-width folded).
+        today: Day the message was sent, in the customer's time zone; relative dates start there.
+        asked: True when the bot just asked for this slot: then less certain readings count too.
+    """
+    match slot.type:
+        case "pattern":
+            found = _pattern_values(slot, text, asked=asked)
+        case "choice":
+            found = _choice_values(slot, text, asked=asked)
+        case "number":
+            found = _number_values(text, asked=asked)
+        case "date":
+            found = find_dates(text, today)
+        case "email":
+            found = [match[0].lower() for match in EMAIL.finditer(text)]
+        case "phone":
+            found = _phone_values(text)
+        case "text":
+            found = _text_value(text) if asked else []
+    return list(dict.fromkeys(found))
+
+
+def known_values(history: Sequence[Turn], slot: Slot, *, timezone: tzinfo | None = None) -> list[str]:
+    """Every value of `slot` that the conversation has mentioned; the latest mention is last.
+
+    A free text counts only where it was understood as this slot; other types are also read from what the
+    customer wrote and from the bot's answers (not from its questions, whose examples are nobody's).
+    """
+    examples = (
+        {value for ask in slot.ask.values() for value in values_in(slot, ask, today=date.min)}
+        if slot.type == "pattern"
+        else set()
+    )
+    mentioned: dict[str, None] = {}
+    for turn in history:
+        decided = turn.decision.slots if isinstance(turn.decision, UseTemplate | AskSlot) else {}
+        understood = [known[slot.name] for known in (turn.understanding.slots, decided) if slot.name in known]
+        read: list[str] = []
+        if slot.type not in ("text", "number", "date", "choice"):
+            texts = [turn.message.text] + (
+                [turn.reply.text] if isinstance(turn.decision, UseTemplate) else []
+            )
+            day = day_of(turn.message.sent_at, timezone)
+            read = [value for text in texts for value in values_in(slot, text, today=day)]
+        for value in [*read, *understood]:
+            if value not in examples:
+                mentioned.pop(value, None)
+                mentioned[value] = None
+    return list(mentioned)
+
+
+def fill(
+    intent: Intent,
+    text: str,
+    history: Sequence[Turn],
+    *,
+    today: date,
+    asked: str | None = None,
+    continues: bool = False,
+) -> dict[str, str]:
+    """The slots of `intent` that hold after this message.
+
+    Args:
+        intent: What the customer wants.
+        text: The message, normalised.
+        history: Earlier turns, oldest first.
+        today: See `values_in`.
+        asked: Name of the slot that the bot just asked for.
+        continues: True when the last turn was about the same intent: everything said there still holds.
+    """
+    held = carried(intent, history, continues=continues)
+    for slot in intent.slots:
+        said = values_in(slot, text, today=today, asked=slot.name == asked)
+        if said:
+            held[slot.name] = said[-1]
+    return held
+
+
+def carried(intent: Intent, history: Sequence[Turn], *, continues: bool) -> dict[str, str]:
+    """What earlier turns left for `intent`: all slots of the task that goes on, the sticky ones of any other."""
+    last = current_slots(history[-1]) if history else {}
+    held: dict[str, str] = {}
+    for slot in intent.slots:
+        if continues and slot.name in last:
+            held[slot.name] = last[slot.name]
+        elif slot.sticky and not (continues and history):
+            value = _last_value(history, slot.name)
+            if value:
+                held[slot.name] = value
+    return held
+
+
+def current_slots(turn: Turn) -> Mapping[str, str]:
+    """What the turn knew at its end."""
+    decided = turn.decision.slots if isinstance(turn.decision, UseTemplate | AskSlot) else {}
+    return {**turn.understanding.slots, **decided}
+
+
+def day_of(moment: datetime, timezone: tzinfo | None) -> date:
+    """The day on the customer's calendar."""
+    return moment.astimezone(timezone).date() if timezone and moment.tzinfo else moment.date()
+
+
+def _last_value(history: Sequence[Turn], name: str) -> str | None:
+    for turn in reversed(history):
+        value = current_slots(turn).get(name)
+        if value:
+            return value
+    return None
+
+
+def _pattern_values(slot: Slot, text: str, *, asked: bool) -> list[str]:
+    core = (slot.pattern or "").removeprefix("^").removesuffix("$")
+    pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{core})(?![A-Za-z0-9])", re.IGNORECASE)
+    found = _undenied(text, pattern)
+    if not found:
+        # "KF 2026-0311": people group digits as they like.
+        found = _undenied(re.sub(r"(?<=[A-Za-z0-9])[ \-_.]+(?=\d)", "", text), pattern)
+    if not found and asked:
+        prefix = re.match(r"[A-Z]{1,5}(?=\\d|\[0-9\])", core)
+        digits = re.findall(r"(?<![A-Za-z0-9])\d{3,}(?![A-Za-z0-9])", text)
+        found = (
+            [value for value in (f"{prefix[0]}{each}" for each in digits) if pattern.fullmatch(value)]
+            if prefix
+            else []
+        )
+    return [_as_written_in(core, value) for value in found]
+
+
+def _as_written_in(core: str, value: str) -> str:
+    """kf20260311 -> KF20260311 where the pattern has capitals only."""
+    return value if re.fullmatch(core, value) or not re.fullmatch(core, value.upper()) else value.upper()
+
+
+def _undenied(text: str, pattern: re.Pattern[str]) -> list[str]:
+    return [match[0] for match in pattern.finditer(text) if not _DENIAL.search(text[: match.start()])]
+
+
+def _choice_values(slot: Slot, text: str, *, asked: bool) -> list[str]:
+    words = {word.lower(): value for value, synonyms in slot.choices.items() for word in [value, *synonyms]}
+    words |= {label.lower(): value for value, labels in slot.labels.items() for label in labels.values()}
+    lowered = text.lower()
+    found: list[tuple[int, int, str]] = []
+    for word in sorted(words, key=len, reverse=True):
+        edge = r"\b" if word.isascii() else ""
+        plural = "(?:s|es)?" if word.isascii() and word[-1:].isalpha() else ""
+        for match in re.finditer(rf"{edge}{re.escape(word)}{plural}{edge}", lowered):
+            start, end = match.span()
+            inside = any(start < other_end and other_start < end for other_start, other_end, _ in found)
+            if not inside and not _DENIAL.search(lowered[:start]):
+                found.append((start, end, words[word]))
+    if found or not asked:
+        return [value for _, _, value in sorted(found)]
+    place = place_in_list(lowered, len(slot.choices))
+    if place is not None:
+        return [list(slot.choices)[place]]
+    near = process.extractOne(lowered, list(words), scorer=fuzz.ratio, score_cutoff=_LEAST_CHOICE_LIKENESS)
+    return [words[near[0]]] if near else []
+
+
+def place_in_list(text: str, length: int) -> int | None:
+    """Index into a list of `length` for "2", 第二个, "the second one", 最后一个; None for anything else."""
+    match = _ORDINAL.match(text.strip())
+    if not match:
+        return None
+    place = match["place"].lower()
+    number = _ORDINAL_WORDS.get(place) or int(read_number(place) or 0)
+    index = length - 1 if number == -1 else number - 1
+    return index if 0 <= index < length else None
+
+
+def _number_values(text: str, *, asked: bool) -> list[str]:
+    found = find_numbers(text)
+    if not found and asked:
+        whole = read_number(re.sub(r"[\s。.!！~]|(?:个|件|台|部|只|吧|呢)$", "", text))
+        found = [format_number(whole)] if whole is not None else []
+    # Unasked, several numbers may mean anything.
+    return found if asked or len(found) == 1 else []
+
+
+def _phone_values(text: str) -> list[str]:
+    chinese = ["".join(match.groups()) for match in _CHINESE_MOBILE.finditer(text)]
+    if chinese:
+        return chinese
+    found = []
+    for match in phonenumbers.PhoneNumberMatcher(text, "CN"):
+        national = match.number.country_code == 86
+        style = phonenumbers.PhoneNumberFormat.NATIONAL if national else phonenumbers.PhoneNumberFormat.E164
+        found.append(phonenumbers.format_number(match.number, style).replace(" ", ""))
+    return found
+
+
+def _text_value(text: str) -> list[str]:
+    value = _PREFIX_OF_TEXT.sub("", text.strip()).strip(" 。.!！")
+    return [value[:_LONGEST_TEXT]] if value else []

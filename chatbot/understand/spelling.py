@@ -1,0 +1,70 @@
+"""Misspelt English words that are one slip away from a word the company uses."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from chatbot.understand.language import CODE, ENGLISH_FUNCTION_WORDS
+
+WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
+_SHORTEST = 4
+_LONG = 8
+_CACHE_ENTRIES = 4096
+
+
+class Speller:
+    """Corrects words unknown to the company's English wordings; safe to share between threads."""
+
+    def __init__(self, wordings: Iterable[str]) -> None:
+        """Learn the words of `wordings`."""
+        counts: Counter[str] = Counter()
+        for wording in wordings:
+            counts.update(WORD.findall(wording.lower()))
+        self.words = frozenset(counts)
+        known = Counter(dict.fromkeys(ENGLISH_FUNCTION_WORDS, 10000)) + counts
+        # By first letter: people rarely miss it, and it makes the search 20 times shorter.
+        self._by_initial: dict[str, list[str]] = {}
+        for word, _ in sorted(known.items(), key=lambda item: (-item[1], item[0])):
+            if len(word) >= _SHORTEST:
+                self._by_initial.setdefault(word[0], []).append(word)
+        self._known = frozenset(known)
+        self._cache: dict[str, str] = {}
+
+    def correct(self, text: str) -> str:
+        """The text with its slips mended; words that look like names or codes stay as they are."""
+        codes = {found.span() for found in CODE.finditer(text)}
+        if not self.words:
+            return text
+        return re.sub(
+            r"[A-Za-z]+(?:['’][A-Za-z]+)?",
+            lambda found: (
+                found[0]
+                if any(start <= found.start() < end for start, end in codes)
+                else self._word(found[0])
+            ),
+            text,
+        )
+
+    def _word(self, word: str) -> str:
+        lowered = word.lower().replace("’", "'")
+        # IPHONE and OnePlus are written on purpose.
+        if len(word) < _SHORTEST or lowered in self._known or not (word.islower() or word.istitle()):
+            return word
+        if lowered not in self._cache:
+            if len(self._cache) >= _CACHE_ENTRIES:
+                self._cache.clear()
+            self._cache[lowered] = self._nearest(lowered)
+        nearest = self._cache[lowered]
+        return nearest.capitalize() if word[0].isupper() else nearest
+
+    def _nearest(self, word: str) -> str:
+        slips = 2 if len(word) >= _LONG else 1
+        found = process.extractOne(
+            word, self._by_initial.get(word[0], ()), scorer=OSA.distance, score_cutoff=slips
+        )
+        return found[0] if found else word
