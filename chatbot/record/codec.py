@@ -1,0 +1,63 @@
+"""A turn as JSON, and back; rows of earlier versions of Kefu stay readable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from chatbot.types import Turn
+from knowledge.errors import StoreError
+
+_TURN: TypeAdapter[Turn] = TypeAdapter(Turn)
+_EMPTY: Mapping[str, Any] = {
+    "hits": (),
+    "decision": {"kind": "decline", "reason": "no_answer"},
+    "reply": {"text": ""},
+    "seconds": {},
+    "versions": {},
+}
+"""What a row that lacks a part is read as; a part added later must have a default or stand here."""
+
+
+def encode_turn(turn: Turn) -> dict[str, Any]:
+    """The turn as values that `json.dumps` takes; times as ISO 8601, a decision by its `kind`."""
+    encoded: dict[str, Any] = _TURN.dump_python(turn, mode="json", warnings=False)
+    return encoded
+
+
+def decode_turn(body: Mapping[str, Any]) -> Turn:
+    """The turn that `encode_turn` wrote, now or in an earlier version.
+
+    Parts that are missing take their defaults and parts that are unknown are left out; lists come back
+    as tuples, so that a turn is as frozen as when it was stored.
+
+    Raises:
+        StoreError: It is no turn, or one with values that this version does not know.
+    """
+    whole = {**_EMPTY, **body}
+    message = whole.get("message")
+    if "understanding" not in whole and isinstance(message, Mapping):
+        whole["understanding"] = {
+            "query": message.get("text", ""),
+            "language": message.get("locale") or "",
+        }
+    try:
+        return _TURN.validate_python(_frozen(whole))
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        msg = (
+            f"The stored turn {body.get('id', '?')!r} cannot be read: {where}: {problem['msg']}. "
+            "It was written by another version of Kefu; update Kefu, or delete that turn."
+        )
+        raise StoreError(msg) from error
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _frozen(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(_frozen(item) for item in value)
+    return value
