@@ -1,0 +1,250 @@
+"""The chat page: streaming, several conversations, quick replies, sources, feedback, and why.
+
+The database is the truth: what the page shows of a conversation is always read from the store. The
+browser keeps only the ids of its own conversations; an id is a random 128-bit name that nobody can guess.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any, Protocol, TypeAlias
+
+import gradio as gr
+import structlog
+
+from chatbot.bot import Bot
+from chatbot.settings import Settings
+from chatbot.types import Delta, Message, Rating, Turn
+from knowledge.errors import KefuError
+from ui.page.layout import Parts, draw, relabel
+from ui.page.messages import ChatMessage, conversation, explanation, turn_messages, user_message
+from ui.page.texts import texts
+
+log = structlog.get_logger(__name__)
+
+Saved: TypeAlias = dict[str, Any]
+"""What the browser keeps: {"language": "zh", "conversations": [{"id", "title"}, ...]}, newest first."""
+Updates: TypeAlias = dict[Any, Any]
+MOST_CONVERSATIONS = 30
+SHOWN_TURNS = 200
+
+
+class PageService(Protocol):
+    """What the page needs of the service."""
+
+    @property
+    def bot(self) -> Bot: ...
+    @property
+    def settings(self) -> Settings: ...
+    def suggestions(self, locale: str) -> list[str]: ...
+
+
+def build_page(service: PageService) -> gr.Blocks:
+    """The page as gradio Blocks, to be mounted in the server."""
+    parts = draw(service.settings)
+    page = Page(service, parts)
+    with parts.blocks:
+        page.wire()
+    return parts.blocks
+
+
+def style() -> str:
+    """The page's CSS."""
+    return (files("ui") / "page" / "page.css").read_text("utf-8")
+
+
+class Page:
+    """The page's events; holds no state of any visitor."""
+
+    def __init__(self, service: PageService, parts: Parts) -> None:
+        self.service = service
+        self.parts = parts
+
+    def wire(self) -> None:
+        """Connect the events."""
+        p = self.parts
+        everything = p.everything()
+        p.blocks.load(self.load, [p.saved], everything, show_progress="hidden")
+        p.language.input(self.switch_language, [p.language, p.saved, p.current], everything, show_progress="hidden")
+        p.new.click(self.start_new, [p.language, p.saved], everything, show_progress="hidden")
+        p.past.input(self.open_past, [p.past, p.language, p.saved], everything, show_progress="hidden")
+        asked = [p.current, p.saved, p.language]
+        streams = [
+            p.box.submit(self.take, [p.box], [p.asked, p.box], show_progress="hidden"),
+            p.chat.option_select(self.take_option, None, [p.asked, p.box], show_progress="hidden"),
+            p.chat.example_select(self.take_example, None, [p.asked, p.box], show_progress="hidden"),
+            p.chat.retry(self.take_again, None, [p.asked, p.box], show_progress="hidden"),
+        ]
+        for event in streams:
+            stream = event.then(self.answer, [p.asked, *asked], everything, show_progress="hidden")
+            p.box.stop(self.stopped, [p.current, *asked[1:]], everything, cancels=[stream], show_progress="hidden")
+        p.chat.like(self.rate, [p.language], [p.feedback, p.rated, p.reasons, p.comment], show_progress="hidden")
+        p.send.click(self.send_reasons, [p.rated, p.reasons, p.comment, p.language], [p.feedback], show_progress="hidden")
+        p.skip.click(lambda: gr.Column(visible=False), None, [p.feedback], show_progress="hidden")
+
+    # What the customer does, each as a function from what the browser sent to what it shows.
+
+    def load(self, saved: Saved | None, request: gr.Request) -> Updates:
+        """Open the page: last language, last conversation; else what the browser speaks."""
+        saved = saved or {}
+        accepts = (request.headers.get("accept-language") or "").lower()
+        spoken = "zh" if accepts.startswith("zh") else "en" if accepts.startswith("en") else self.service.settings.languages.default
+        language = saved.get("language") or spoken
+        kept = saved.get("conversations", [])
+        return self._show(kept[0]["id"] if kept else uuid.uuid4().hex, language, saved)
+
+    def switch_language(self, language: str, saved: Saved | None, current: str) -> Updates:
+        """Speak another language from here on."""
+        return self._show(current, language, {**(saved or {}), "language": language})
+
+    def start_new(self, language: str, saved: Saved | None) -> Updates:
+        """An empty conversation."""
+        return self._show(uuid.uuid4().hex, language, saved or {})
+
+    def open_past(self, chosen: str, language: str, saved: Saved | None) -> Updates:
+        """A conversation of this browser."""
+        return self._show(chosen, language, saved or {})
+
+    def take(self, text: str) -> tuple[str, Any]:
+        """A message from the box, which is emptied."""
+        return text.strip(), gr.Textbox(value="")
+
+    def take_option(self, event: gr.SelectData) -> tuple[str, Any]:
+        """A quick reply."""
+        return str(event.value), gr.Textbox()
+
+    def take_example(self, event: gr.SelectData) -> tuple[str, Any]:
+        """A starter question."""
+        return str(event.value["text"]), gr.Textbox()
+
+    def take_again(self, event: gr.RetryData) -> tuple[str, Any]:
+        """The last message once more."""
+        value = event.value
+        text = value if isinstance(value, str) else value[0]["text"] if isinstance(value, list) else ""
+        return unescape(str(text)), gr.Textbox()
+
+    def answer(self, text: str, current: str, saved: Saved | None, language: str) -> Iterator[Updates]:
+        """Send a message and show the reply while it arrives."""
+        p, saved = self.parts, saved or {}
+        if not text:
+            yield {p.chat: gr.skip()}
+            return
+        limit = self.service.settings.understanding.max_characters
+        before = conversation(self._turns(current), language)
+        for message in before:
+            message.pop("options", None)
+        shown: list[ChatMessage] = [*before, user_message(text)]
+        if len(text) > limit:
+            yield self._note(shown, texts(language)["too_long"].format(limit=limit))
+            return
+        saved = remember(saved, current, text)
+        yield {p.chat: shown, p.box: gr.Textbox(submit_btn=False, stop_btn=True), p.saved: saved}
+        try:
+            yield from self._stream(Message(current, text, datetime.now(UTC), locale=language, key=uuid.uuid4().hex), shown, language)
+        except KefuError:
+            log.exception("page.answer_failed", conversation=current)
+            yield self._note(shown, texts(language)["error"])
+        yield {p.box: gr.Textbox(submit_btn=True, stop_btn=False), p.past: past_list(saved, current, language)}
+
+    def _stream(self, message: Message, shown: list[ChatMessage], language: str) -> Iterator[Updates]:
+        p, said = self.parts, ""
+        pieces = self.service.bot.reply(message)
+        try:
+            for piece in pieces:
+                if isinstance(piece, Delta):
+                    said += piece.text
+                    yield {p.chat: [*shown, {"role": "assistant", "content": said.replace("<", "&lt;")}]}
+                else:
+                    yield {p.chat: [*shown, *turn_messages(piece, language, last=True)], p.why: explanation(piece, language)}
+        finally:
+            pieces.close()  # type: ignore[attr-defined]
+
+    def stopped(self, current: str, saved: Saved | None, language: str) -> Updates:
+        """The customer pressed stop: show what was stored."""
+        return self._show(current, language, saved or {})
+
+    def rate(self, language: str, event: gr.LikeData) -> tuple[Any, str, Any, Any]:
+        """Thumbs; a thumb down asks what was wrong."""
+        words, index = texts(language), event.index
+        turn = self._turn_at(event)
+        if turn is None or index is None:
+            return gr.Column(visible=False), "", gr.CheckboxGroup(), gr.Textbox()
+        up = event.liked is True or event.liked in ("Like", words["rate_up"])
+        self.service.bot.store.rate(Rating(turn, "up" if up else "down", rated_at=datetime.now(UTC)))
+        if up:
+            gr.Info(words["thanks"], duration=3)
+        reasons = gr.CheckboxGroup(choices=words["reasons"], value=[], label=words["rate_question"])
+        return gr.Column(visible=not up), turn, reasons, gr.Textbox(value="", placeholder=words["comment"])
+
+    def _turn_at(self, event: gr.LikeData) -> str | None:
+        metadata = getattr(event, "_data", {}).get("metadata") or {}
+        found = str(metadata.get("id", "")).removesuffix("-sources")
+        return found or None
+
+    def send_reasons(self, rated: str, reasons: Sequence[str], comment: str, language: str) -> Any:
+        """The reasons of a thumb down."""
+        rating = Rating(rated, "down", tuple(reasons), comment.strip()[:1000], datetime.now(UTC))
+        self.service.bot.store.rate(rating)
+        gr.Info(texts(language)["thanks"], duration=3)
+        return gr.Column(visible=False)
+
+    # What is shown.
+
+    def _turns(self, current: str) -> Sequence[Turn]:
+        return self.service.bot.store.history(current, limit=SHOWN_TURNS)
+
+    def _show(self, current: str, language: str, saved: Saved) -> Updates:
+        p, turns = self.parts, self._turns(current)
+        return {
+            **relabel(p, self.service.settings, language),
+            p.current: current,
+            p.saved: {**saved, "language": language},
+            p.chat: gr.Chatbot(
+                value=conversation(turns, language),
+                examples=[{"text": text} for text in self.service.suggestions(language)[:4]],
+                placeholder=f"## {texts(language)['welcome']}\n{texts(language)['welcome_hint']}",
+            ),
+            p.box: gr.Textbox(placeholder=texts(language)["placeholder"], submit_btn=True, stop_btn=False),
+            p.past: past_list(saved, current, language),
+            p.why: explanation(turns[-1] if turns else None, language),
+            p.feedback: gr.Column(visible=False),
+        }
+
+    def _note(self, shown: Sequence[ChatMessage], text: str) -> Updates:
+        p = self.parts
+        return {
+            p.chat: [*shown, {"role": "assistant", "content": text}],
+            p.box: gr.Textbox(submit_btn=True, stop_btn=False),
+        }
+
+
+def remember(saved: Saved, current: str, text: str) -> Saved:
+    """The browser's list with this conversation first; its title is the first message."""
+    kept = saved.get("conversations", [])
+    title = next((one["title"] for one in kept if one["id"] == current), text[:40])
+    rest = [one for one in kept if one["id"] != current]
+    return {**saved, "conversations": [{"id": current, "title": title}, *rest][:MOST_CONVERSATIONS]}
+
+
+def past_list(saved: Saved, current: str, language: str) -> Any:
+    """The list of this browser's conversations, the open one marked."""
+    kept = saved.get("conversations", [])
+    ids = [one["id"] for one in kept]
+    label = texts(language)["past"] if kept else texts(language)["no_past"]
+    choices = [(one["title"], one["id"]) for one in kept]
+    return gr.Radio(choices=choices, value=current if current in ids else None, label=label)
+
+
+def unescape(text: str) -> str:
+    """What the customer wrote, from how it is shown."""
+    out, rest = [], text.replace("&lt;", "<")
+    position = 0
+    while position < len(rest):
+        if rest[position] == "\\" and position + 1 < len(rest) and not rest[position + 1].isalnum():
+            position += 1
+        out.append(rest[position])
+        position += 1
+    return "".join(out)
