@@ -7,6 +7,7 @@ conversation, then by the page, then by the setting. Statistical identifiers are
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +25,9 @@ LATIN_WORD = re.compile(r"[A-Za-z\u00c0-\u024f]+(?:['’][A-Za-z]+)?")
 OTHER_LETTER = re.compile(r"[\u0370-\u05ff\u0600-\u06ff\u0900-\u0dff\u0e00-\u0eff]")
 # Order numbers, addresses and links are written with Latin letters in every language.
 CODE = re.compile(r"\S*(?:@|://|www\.)\S*|\b(?=\w*\d)[A-Za-z\d_-]+\b")
+
+# Format characters, controls, surrogates and unassigned ones: zero-width spaces, direction marks, BOMs.
+_INVISIBLE = frozenset({"Cf", "Cc", "Cs", "Cn", "Co"})
 
 ENGLISH_FUNCTION_WORDS = words("english_function_words")
 SHARED_WORDS = words("shared_words")
@@ -44,10 +48,24 @@ def _converter(configuration: str) -> OpenCC:
     return OpenCC(configuration)
 
 
-def to_simplified(text: str) -> str:
-    """Traditional -> Simplified; Taiwan's words become the mainland's (滑鼠 -> 鼠标) in Traditional texts only."""
-    configuration = "tw2sp" if script_of(text) == "Hant" else "t2s"
-    return str(_converter(configuration).convert(text))
+def tidy(text: str) -> str:
+    """The text as it is understood and encoded; case and punctuation are kept.
+
+    Full-width and compatibility forms folded (NFKC), invisible characters dropped, runs of white space single,
+    Traditional -> Simplified (in Traditional texts Taiwan's words become the mainland's too: 滑鼠 -> 鼠标).
+    """
+    folded = unicodedata.normalize("NFKC", text)
+    visible = "".join(
+        character
+        for character in folded
+        if character.isspace() or unicodedata.category(character) not in _INVISIBLE
+    )
+    single = " ".join(visible.split())
+    if not HAN.search(single):
+        return single
+    if script_of(single) == "Hant":
+        single = str(_converter("tw2sp").convert(single))
+    return str(_converter("t2s").convert(single))
 
 
 def script_of(text: str) -> Script | None:

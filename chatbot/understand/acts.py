@@ -1,0 +1,213 @@
+"""What a customer does with a message, as far as fixed wordings tell: wants a person, is in danger, drops a
+task, corrects a value, is polite.
+
+Fixed lists, because these must work from the first minute, whatever a model thinks, and because a missed
+"I want a person" is a promise broken. Each list has its look-alikes in the tests.
+"""
+
+from __future__ import annotations
+
+import re
+
+_FLAGS = re.IGNORECASE | re.VERBOSE
+
+_STAFF = r"""(?:(?:customer|client|tech(?:nical)?|support|service|live|real|actual|human|sales|call)[ ]?)*
+    (?:human(?:\ being)?s?|persons?|people|agents?|rep(?:resentative)?s?|operators?|someone|somebody|
+    advis[eo]rs?|managers?|supervisors?|staff|team|specialists?|employees?|assistants?|consultants?|
+    (?:customer|client|tech(?:nical)?)[ ]?(?:service|support|care)|support|sales|individual|man|woman|boss)
+    \b(?![-_](?:read|made|id))"""
+_ARTICLE = r"(?:an?|the|your|one|some|any|another|somebody|my)?\ ?"
+_HUMAN_KIND = r"(?:real|live|actual|human|physical)"
+
+_HUMAN_EN = re.compile(
+    rf"""
+    \b(?:talk|talking|speak|speek|speaking|chat|chatting|conversation|converse)\ (?:directly\ )?(?:to|with)\ {_ARTICLE}{_STAFF}
+  | \b(?:connect|transfer|put|pass|route|forward|switch|hand|redirect|direct|send|escalate|link)\ (?:me|us|this|it|over|my\ \w+)?\ ?
+      (?:over|through|thru|on|up)?\ ?(?:to|with|through\ to)\ {_ARTICLE}{_STAFF}
+  | \b(?:get|give|fetch|find|bring)\ (?:me\ |us\ )?{_ARTICLE}(?:{_HUMAN_KIND}\ \w+|human|person|agent|rep(?:resentative)?|operator|manager|supervisor|someone)\b(?!['’]?s?\ (?:id|code|name))
+  | \b(?:need|want|wanna|like|prefer|request|demand|require)\ (?:to\ (?:have|get|see|reach|contact)\ )?{_ARTICLE}
+      (?:{_HUMAN_KIND}\ (?:person|people|human|agent|being|operator|rep\w*|support|help|assistance)
+        |human\ (?:agent|being|help|support|assistance)|human(?![-\w]|\ (?:read|res|err|ri|si))(?!\ body)
+        |(?:customer|support|service)\ (?:agent|rep\w*)|agent|representative|operator|supervisor|manager)\b(?!\ (?:password|account|role|app|software|login|id|code|tool))
+  | \b(?:reach|contact|call|get\ (?:a\ )?hold\ of|get\ through\ to)\ {_ARTICLE}(?:{_HUMAN_KIND}\ \w+|human|agent|representative|operator|person)\b
+  | \b(?:is|are)\ (?:there\ )?(?:any(?:one|body)|some(?:one|body)|a\ (?:person|human|real\ person)|any\ (?:humans?|people|agents?|real\ people))
+      \ ?(?:real\ |human\ |actually\ )?(?:there|here|available|around|online|alive|(?:that\ |who\ )?i\ can\ (?:talk|speak|chat)|to\ (?:talk|speak|help)|(?:who|that)\ can)
+  | ^\W*any(?:one|body)\ (?:there|here|home|alive|real)
+  | \b(?:don['’]?t|do\ not|no\ longer|not)\ (?:want|wanna|wish|like|going)\ (?:to\ )?(?:talk|speak|chat|deal|talking|chatting|dealing)\ ?\w*\ (?:to|with)\ (?:a\ |an\ |this\ |the\ |you|stupid\ )*(?:ro)?bots?\b
+  | \b(?:stop|no\ more|enough\ (?:of|with))\ (?:this\ |the\ |these\ |with\ |talking\ )*(?:stupid\ |silly\ )?(?:ro)?bots?\b(?!\ (?:vac|clean|mop|lawn|toy|arm))
+  | \bnot\ (?:a\ |an\ |some\ )(?:ro)?bot\b(?=.*(?:human|person|someone|agent|please))
+  | \b(?:have|let|ask|make)\ (?:some(?:one|body)|an?\ (?:person|agent|human|rep\w*|manager|colleague)|your\ (?:manager|supervisor|colleague|boss))\ (?:call|ring|phone|contact|e-?mail|help|reply|answer|take\ over|talk|speak|get\ (?:back|in\ touch))
+  | \b(?:some(?:one|body)|an?\ (?:person|human|agent|colleague)|your\ (?:manager|supervisor|colleague))\ (?:please\ )?(?:call|ring|phone)\ me\b
+  | \bhuman\ (?:agent|operator|support|help|assistance|please|now|being\ please|representative|intervention|takeover)\b
+  | \b(?:live|real)\ (?:agent|chat|person|human|operator|support|rep\w*|people)\b(?!.*\b(?:hours?|open|when)\b)
+  | \b(?:agent|representative|operator|human|supervisor|manager),?\ (?:please|pls|plz|now)\b
+  | \bescalate\ (?:this|it|my|the|to|please)\b
+  | ^\W*(?:an?\ |the\ |your\ )?(?:{_HUMAN_KIND}\ )?(?:human(?:\ being)?|agent|rep|representative|operator|person|manager|supervisor|customer\ (?:service|support|care|rep\w*)|support\ (?:agent|person|team)|live\ (?:chat|agent|support))(?:\ (?:please|pls|plz|now))?\W*$
+    """,
+    _FLAGS,
+)
+_REFUSED_BOT_EN = re.compile(r"(?:\bnot|n['’]t|\bno|\bstop|\bwithout)\b.*\b(?:ro)?bots?\b", re.IGNORECASE)
+_ABOUT_BOT_EN = re.compile(
+    r"\b(?:are|r|is)\ (?:you|u|this|it)\ (?:really\ |actually\ |just\ |even\ )?(?:an?\ )?(?:real\ |live\ |actual\ )?(?:human|person|(?:ro)?bot|ai|machine|agent|computer)"
+    r"|\bam\ i\ (?:really\ |actually\ )?(?:talking|speaking|chatting|texting)",
+    _FLAGS,
+)
+_NOT_HUMAN_EN = re.compile(
+    r"""\b(?:don['’]?t|do\ not|no|without|never|not)\ (?:need|want|wanting|needing)?\ ?(?:to\ )?
+    (?:(?:talk|speak|be\ (?:transferred|connected)|transfer|connect|talking|speaking|call|contact)\ (?:me\ )?(?:to|with)?\ ?)?
+    (?:an?\ |any\ |the\ )?(?:real\ |live\ |human\ )*(?:human|person|agent|representative|operator|someone)\b
+    |\bno\ need\ (?:for|to)\b""",
+    _FLAGS,
+)
+# Questions *about* the service desk are answered, not connected.
+_DESK_QUESTION_EN = re.compile(
+    r"\b(?:what|which|when|how\ (?:long|late|early|much)|where)\b.*\b(?:hours?|number|times?|open|close|e-?mail|address|cost|charge|wait)\b"
+    r"|\b(?:phone|telephone|contact)\ (?:number|hours)\b|\b(?:support|service|opening|business|working)\ hours\b"
+    r"|\bcan\ an?\ (?:person|agent|human)\ (?:under|over|aged|who|with|below)",
+    _FLAGS,
+)
+
+_DESK = r"(?:人工|真人|活人|客服|专员|坐席|座席|经理|主管|领导|负责人|老板|工作人员|店长|店主|店员|顾问|专人|接线员|售后人员|服务人员|运营人员)"
+_HUMAN_ZH = re.compile(
+    rf"""
+    人工(?!智能|成本|费用?|湖|降雨|草|皮|合成|翻译|耳蜗|关节|授粉|呼吸|心脏|审核|检测|打磨|缝制|制作|养殖|装)
+  | 真人(?!秀|版|大小|比例|发声|语音|cs|实拍|出镜)
+  | (?:活人|大活人)
+  | (?:转|接|找|叫|换|要|联系|呼叫|喊|派|安排|请|对接|连线|来)(?:一下|到|给|上|个|一个|一位|位|你们|你们的|您们|贵司|你家|下|我|咱们|能说话的|懂的|的|在线|售后|高级|值班|专业|更高级的){{0,4}}{_DESK}
+  | (?:找|叫|换|让|派|要|来|安排|请)(?:你们)?(?:一?[个位]|)(?:能|会|懂|管|真|活|大活|正常|说)?\S{{0,4}}人(?:来|跟|和|给|帮|处理|回[复答]?|说|聊|接|解决|联系|吧|啊|呀|呢|行吗|可以吗|好吗)
+  | (?:找|叫|换|来|要)(?:一?[个位])(?:真|活|大活)?人\W*$
+  | (?:和|跟|与|同)(?:一?[个位])?(?:你们)?(?:的)?(?:真人|活人|人|{_DESK})(?:直接)?(?:说|聊|交流|沟通|对话|讲|谈|通话|联系)
+  | (?:不想|不要|不愿意?|懒得|别让?|拒绝|谁要|受够了?)(?:再)?(?:跟|和|与|同)?(?:你这?个?|这个?)?(?:机器人|机器|智能客服|[aA][iI])(?:说|聊|讲|谈|沟通|对话|回复|回|废话|扯|服务|了|$)
+  | (?:不要|别给我|别用|不用)(?:你这?个?|这个?)?(?:机器人|智能客服)
+  | 有(?:没有)?(?:真|活)?人(?:在|吗|么|嘛|没|不|理我|管管|能?回)(?:吗|么|不|线|啊|呀|线吗)?\W*$
+  | (?:有|没)(?:没有)?人(?:管|理|回)(?:我|一下|吗|么|啊)
+  | (?:让|叫|请|安排|派)?(?:人|客服|专员|工作人员|你们)(?:给我)?(?:打电话给我|回个?电话?给我|(?:给我)?(?:回|打)个?电话(?:给我)?$|联系我|联系一下我|给我(?:回|打)个?电话|回电(?:话)?给?我?|打给我)
+  | 给我(?:回|打)个?电话
+  | ^\W*(?:在线|售后|人公|仁工)?(?:客服|转人公|转仁工|客服人员|客服小姐姐|客服小哥|客服在吗?|客服呢|有客服吗|客服出来|专员|召唤客服|呼叫客服)\W*$
+  | 转(?:人公|仁工|接人)
+    """,
+    _FLAGS,
+)
+_NOT_HUMAN_ZH = re.compile(
+    rf"(?:不需要|不用|无需|不要|别|先不|不必|不想|没必要)(?:再|给我|帮我|你们?)?(?:转接?|接|找|叫|联系|换|要|呼叫)?(?:到|上)?{_DESK}|是(?:不是)?(?:真人|人工|活人)(?!客服在)|还是(?:真人|人工)"
+)
+_DESK_QUESTION_ZH = re.compile(
+    rf"{_DESK}(?:服务|热线|人员|的)?.{{0,4}}(?:电话|号码|热线|时间|几点|上班|下班|营业|收费|多少钱|邮箱|地址|微信|qq|工作日|周末|节假日|态度|质量|评价|制度)|几点.{{0,6}}{_DESK}",
+    _FLAGS,
+)
+
+_URGENT_ZH = re.compile(
+    r"""自杀(?!式|小队|突击)|不想活(?!动|跃)|活不下去|不想再?活|轻生|(?:结束|了结)(?:自己的?|我的|这)?(?:生命|一生|一切)|割腕|自残
+  | (?<!么)跳楼(?!价|机|甩卖|大甩卖|促销|清仓|大促)|跳(?:河|江|桥)自?
+  | (?:伤害|杀了?)(?:我)?自己|想去?死(?!你|我了|机)|让我死|死了算了
+  | (?:杀了?|砍死?|打死|捅死?|弄死)(?:他|她|你们?|他们|人(?!气))|(?:有人|他|她|老公|老婆|丈夫)(?:要|想|在)(?:杀|打|砍)(?:我|人)
+  | (?:被|遭|遭到)(?:家暴|绑架|抢劫|袭击|跟踪)
+  | (?:着|起|失)火了|烧起来了|(?:正?在|已经?|突然|就)(?:着火|起火|冒烟|燃烧|爆炸)|(?:爆炸|冒烟|炸)了(?!吗|么)
+  | 触电了|被电(?:到|伤|晕)了?|漏电.{0,6}(?:电到|受伤|人)|煤气中毒|(?:煤气|燃气)泄漏
+  | 心脏病(?:发|犯)|喘不过气|呼吸困难|不能呼吸|晕倒了?|昏迷|失去意识|大出血|流血不止|止不住血
+  | (?:吞|吃)(?:了|下|进)(?:一?[颗个粒块节]|纽扣)?.{0,3}(?:电池|磁铁|磁珠|安眠药|干燥剂)|服毒|中毒了
+  | (?:打|叫|拨)(?:个)?(?:110|119|120|救护车|急救)|救命(?!稻草|恩人|神器)(?=[!！啊]*$|.{0,6}(?:着火|起火|杀|打人|晕|死))""",
+    _FLAGS,
+)
+_URGENT_EN = re.compile(
+    r"""\bsuicid(?:e|al)\b(?!\ squad)|\b(?:kill|killing|hurt|hurting|harm|harming|cut|cutting|shoot|hang)\ my\ ?self\b(?!\ (?:an?|some|the)\b)|\bself[- ]harm
+  | \b(?:want|wanna|going|wish|rather|ready|need)\ (?:to\ |i\ (?:could|would|was)\ )?(?:die|dead|be\ dead)\b|\bend\ (?:my\ (?:own\ )?life|it\ all)\b
+  | \b(?:don['’]?t|do\ not|no\ longer)\ (?:want|wanna|wish)\ to\ (?:live|be\ alive|exist)\b|\bno\ reason\ to\ live\b|\bbetter\ off\ dead\b
+  | \b(?:he|she|they|friend|son|daughter|brother|sister|husband|wife|mother|father)\b.{0,25}\b(?:suicidal|kill\ (?:him|her|them)sel(?:f|ves)|end\ (?:his|her|their)\ li(?:fe|ves))
+  | \b(?:going\ to|gonna|will|want\ to|wanna)\ (?:kill|murder|shoot|stab)\ (?:you|him|her|them|someone|somebody|people|everyone)\b
+  | \boverdos(?:e|ed|ing)\b|\b(?:took|swallowed|taken)\ (?:too\ many|all\ (?:the|my))\ pills\b
+  | \b(?:caught|catching|is\ on|are\ on|am\ on|it['’]?s\ on|just\ on|'s\ on)\ fire\b(?!\ (?:sale|tv|stick))|\bburst\ into\ flames\b
+  | \b(?:battery|phone|charger|laptop|tablet|power\ ?bank|headphones?|watch|device|it|tv|adapter|cable)\ (?:has\ |have\ |just\ |is\ |was\ )*(?:exploded|exploding|smoking|smouldering|burning\ up|blew\ up)\b
+  | \bsmoke\ (?:is\ )?(?:coming|pouring)\b|\belectrocuted\b|\b(?:got|had|have|gave\ me)\ (?:an?\ )?(?:bad\ |strong\ |nasty\ )?electric(?:al)?\ shock
+  | \b(?:can['’]?t|cannot|can\ not|struggling\ to|unable\ to)\ breathe?\b|\bheart\ attack\b(?!.*\bprice)|\bchest\ pains?\b|\bunconscious\b|\bpassed\ out\b|\bbleeding\ (?:badly|heavily|a\ lot|out|and)|\bwon['’]?t\ stop\ bleeding
+  | \bswallowed\ (?:a\ |an\ |the\ |my\ |one\ of\ the\ |one\ )?(?:\w+\ )?(?:batter(?:y|ies)|magnets?|cell|pills)\b|\bpoisoned\b
+  | \b(?:call|need|send)\ (?:an?\ |the\ )?(?:911|999|112|ambulance|police|paramedics?)\b|\bgas\ leak\b
+  | \b(?:being|been|am|was|getting)\ (?:attacked|assaulted|abused|kidnapped|stalked|raped|beaten)\b|\b(?:he|she|they)(?:['’]s|\ is|\ are)?\ (?:going\ to|gonna|trying\ to)\ (?:kill|hurt|attack)\ me""",
+    _FLAGS,
+)
+_NOT_URGENT = re.compile(
+    r"""\bnever\ (?:hurt|harm|kill)|\b(?:not|n['’]t|isn['’]t)\ (?:suicidal|going\ to\ (?:hurt|harm|kill))|\b(?:could|can|might|will|would|does|do|is\ it|likely)\b(?=.*\b(?:explod|smok|fire|flames))(?!.*\b(?:has|have|just|it['’]?s|my|caught)\b)
+  | \b(?:app|process|program|task|game|movie|film|book|novel|song|prevention\ of)\b(?=.*\b(?:kill|suicid|die|fire|explo))
+  | 会不会|会(?:着火|起火|爆炸|冒烟|触电|漏电)[吗么嘛]|容易(?:着火|爆炸|起火|触电)|(?:防|避免|预防|防止).{0,4}(?:触电|着火|起火|爆炸|自杀)|(?:电影|游戏|小说|特效|视频|剧)|死机|(?:绝对|从来|永远)?不会(?:自杀|伤害自己|想不开)|没(?:有)?(?:着火|起火|爆炸|冒烟|受伤|触电)
+  | 订单.{0,4}炸|炸了锅|气炸|肺都?炸""",
+    _FLAGS,
+)
+
+_CANCEL_ZH = re.compile(
+    r"^(?:\W*(?:那|哦|额|呃|好吧|行吧|唉|嗯|哎)*\W*(?:还是)?(?:算了|不用了|不要了|不必了|不需要了?|不弄了|不办了|不查了|不问了|不想[查问弄办退]了|别查了|别弄了|取消吧?|取消这个操作|退出|不了|没事了?|当我没说|先不[查问弄办退]了?|先这样|下次再说|回头再说|以后再说|改天再说|停|停止|返回|重新开始|换个(?:问题|话题)|我不想说|不告诉你|没有了?|没关系)"
+    r"(?:吧|啦|了|呢|哈|啊|谢谢你?|多谢|\W|不用了|我自己来|我自己查|再见)*)+$"
+)
+_CANCEL_EN = re.compile(
+    r"^\W*(?:oh|ok(?:ay)?|no|um+|actually|well|hmm+|please|sorry|let['’]?s|just|nah)*\W*(?:oh|no|just|actually|please|,|\s)*"
+    r"(?:never\s?-?mind|nvm|forget\ (?:it|about\ it|that|this)|cancel(?:\ (?:that|this|it|the\ request))?|stop(?:\ (?:it|that|this))?|drop\ it|skip\ (?:it|this|that)?|quit|exit|abort|start\ over|go\ back|leave\ it|"
+    r"don['’]?t\ (?:bother|worry(?:\ about\ it)?)|no\ (?:need|longer\ needed)|not\ (?:now|anymore|needed|necessary|any\ more)|maybe\ later|(?:some\ )?other\ time|i\ changed\ my\ mind|changed\ my\ mind|"
+    r"i\ (?:don['’]?t|do\ not)\ (?:want|need)\ (?:that|this|it|to)(?:\ (?:any\s?more|now|do\ (?:that|this|it)))?|i['’]?(?:ll|d\ rather)\ (?:do\ it\ myself|pass|check\ myself|not)|no\ thanks?|no\ thank\ you|let['’]?s\ not)"
+    r"(?:\W|thanks?|thank\ you|anyway|then|now|anymore|please|any\ more|bye|again|for\ now|it['’]?s\ (?:fine|ok(?:ay)?))*$".replace(r"\ ", " "),
+    re.IGNORECASE,
+)  # fmt: skip
+
+_CORRECTION_ZH = re.compile(
+    r"不是(?:这|那)(?:个|一个|单|笔|件|款|台|条)?|不对|(?:说|写|打|搞|弄|发|填|输|看)错|错了|我(?:说|指|问|要|想)的?(?:不)?是|另外?(?:的)?(?:一|那)?(?:个|单|笔|件|款|台|条)|换(?:成|一个|个|那个)|改成|改为|改一下|更正|应该是|是另外?|不是.{1,24}(?:是|而是)|^其实是"
+)
+_CORRECTION_EN = re.compile(
+    r"^\W*(?:no|nope|wait|sorry|oops|hold\ on|actually|hmm+|oh|i\ mean|correction|not\ that|whoops|scratch\ that)\b"
+    r"|\bi\ (?:meant|mean)\b|\bthe\ other\b|\banother\ (?:one|order)\b|\bwrong\ (?:one|order|number|item|date|address|phone|email)\b"
+    r"|\b(?:change|make|correct|update)\ (?:it|that|this)\ (?:to|into)\b|\bshould\ (?:be|have\ been)\b|\binstead\b|\bnot\ (?:that|this)\ (?:one|order)?|\bmistyped\b|\btypo\b".replace(r"\ ", " "),
+    re.IGNORECASE,
+)  # fmt: skip
+_OTHER = re.compile(
+    r"另外?(?:的)?(?:一|那)?(?:个|单|笔|件|款|台|条|部)|另外的|别的|其他的?|换一?个|不是(?:这|那)(?:个|一个|单|笔|件|款|台|条)|\bother\b|\banother\b|\bdifferent\ (?:one|order)\b|\bnot\ (?:that|this)\b|\bwrong\ (?:one|order)\b".replace(r"\ ", " "),
+    re.IGNORECASE,
+)  # fmt: skip
+
+_COURTESY_ZH = r"你好[啊呀哈]?|您好[啊呀]?|哈喽|哈啰|嗨|hello|hi|hey|在[吗么嘛]|在不在|亲亲?们?|请问一下|请问下?|麻烦问一下|想问一下|想问下|问一下|问下|早上好|上午好|中午好|下午好|晚上好|早安|打扰一?下了?|打扰了|大佬|小姐姐|小哥哥|客服(?=你好|您好|[,，])|老板(?=[,，])|你好呀"
+_GREETING_ZH = re.compile(rf"^(?:(?:{_COURTESY_ZH})[\s,，.。!！~～?？、:：]*)+", re.IGNORECASE)
+_GREETING_EN = re.compile(
+    r"^(?:(?:hi+|hello+|hey+|hiya|howdy|greetings|good (?:morning|afternoon|evening|day)|dear (?:sir|madam|team|all)|excuse me|pardon me)(?: there| team| guys| all| everyone| again| kefu| folks)?\b[\s,.!~:;-]*)+(?:(?:please help|quick question|i have a (?:quick )?question|how are you(?: doing| today)?)\b[\s,.!?~:;-]*)*",
+    re.IGNORECASE,
+)
+_THANKS_TAIL = re.compile(
+    r"[\s,，.。!！?？~]*(?:谢谢[你您]?(?:们|啦|了|哈|啊)?|多谢了?|感谢|麻烦[你您]?了|拜托了?|thank(?:s| you)(?: so much| very much| a lot| in advance)?|cheers|thx|tks|please and thank you)[\s,，.。!！~]*$",
+    re.IGNORECASE,
+)
+
+
+def wants_person(text: str) -> bool:
+    """Whether the customer asks for a person, in any wording; questions about the desk's hours do not."""
+    text = " ".join(text.split())
+    if not _DESK_QUESTION_ZH.search(text) and _HUMAN_ZH.search(_NOT_HUMAN_ZH.sub(" ", text)):
+        return True
+    if not _HUMAN_EN.search(text) or _DESK_QUESTION_EN.search(text):
+        return False
+    # "don't need a human" is taken out, unless what is refused is the bot: "not a bot, a human please".
+    wish = text if _REFUSED_BOT_EN.search(text) else _NOT_HUMAN_EN.sub(" ", text)
+    return bool(_HUMAN_EN.search(_ABOUT_BOT_EN.sub(" ", wish)))
+
+
+def is_urgent(text: str) -> bool:
+    """Whether someone may be in danger: self-harm, violence, fire, an accident."""
+    text = " ".join(text.split())
+    return bool(_URGENT_ZH.search(text) or _URGENT_EN.search(text)) and not _NOT_URGENT.search(text)
+
+
+def is_cancel(text: str) -> bool:
+    """Whether the message, as a whole, drops what was going on."""
+    text = text.strip()
+    return bool(_CANCEL_ZH.match(text) or _CANCEL_EN.match(text))
+
+
+def is_correction(text: str) -> bool:
+    """Whether the message opens or reads like the correction of something said before."""
+    return bool(_CORRECTION_ZH.search(text) or _CORRECTION_EN.search(text))
+
+
+def names_other(text: str) -> bool:
+    """Whether the message points at "the other one" of something."""
+    return bool(_OTHER.search(text))
+
+
+def without_courtesy(text: str) -> str:
+    """The message without a greeting before and thanks behind its point; unchanged if nothing else is in it."""
+    bare = _GREETING_EN.sub("", _GREETING_ZH.sub("", text.strip()))
+    bare = _THANKS_TAIL.sub("", bare).strip(" ,，~")
+    return bare if len(re.sub(r"\W", "", bare)) >= 2 else text.strip()
