@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +10,10 @@ from typing import Any, TypeAlias
 
 import structlog
 from sqlalchemy import (
-    Float,
-    cast,
-    extract,
     ColumnElement,
     Connection,
     Row,
-    and_,
-    delete,
+    bindparam,
     func,
     insert,
     literal,
@@ -30,7 +25,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from chatbot.record.codec import decode_turn, encode_turn
 from chatbot.record.tables import conversations as conversation_table
-from chatbot.record.tables import ratings, turn_claims, turns
+from chatbot.record.tables import ratings, turns
 from chatbot.types import Channel, Message, Rating, Turn
 from knowledge.errors import ConflictError, StoreError
 
@@ -38,6 +33,36 @@ StoredRow: TypeAlias = Row[*tuple[Any, ...]]
 log = structlog.get_logger(__name__)
 _TITLE = 80
 _earlier = turns.alias("earlier")
+
+# Statements of every turn are built once: building costs SQLAlchemy several times what running does.
+_BY_KEY = select(turns.c.id, turns.c.sequence, turns.c.body, turns.c.text).where(
+    turns.c.conversation_id == bindparam("conversation_id"), turns.c.key == bindparam("key")
+)
+_LAST = (
+    select(turns.c.id, turns.c.sequence, turns.c.body)
+    .where(turns.c.conversation_id == bindparam("conversation_id"))
+    .order_by(turns.c.sequence.desc())
+    .limit(bindparam("count"))
+)
+_INSERT = (
+    insert(turns)
+    .values(
+        sequence=select(func.coalesce(func.max(_earlier.c.sequence), 0) + 1)
+        .where(_earlier.c.conversation_id == bindparam("conversation"))
+        .scalar_subquery()
+    )
+    .returning(turns.c.sequence)
+)
+_TOUCH = (
+    update(conversation_table)
+    .where(conversation_table.c.id == bindparam("conversation"))
+    .values(
+        title=func.coalesce(conversation_table.c.title, bindparam("first_text")),
+        locale=func.coalesce(bindparam("spoken"), conversation_table.c.locale),
+        updated_at=bindparam("now"),
+        handed_off_at=func.coalesce(conversation_table.c.handed_off_at, bindparam("handed_off")),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,71 +80,6 @@ class Conversation:
     handed_off_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Where a message stands: answered before, or with a ticket that is first or not."""
-
-    ticket: int = 0
-    first: bool = False
-    answered: Turn | None = None
-
-
-def take_ticket(
-    connection: Connection,
-    message: Message,
-    ticket: int | None,
-    *,
-    lease_s: float,
-    waits_s: float,
-    longest_s: float,
-) -> Claim:
-    """Take a ticket, or renew the one held; a first one lives `lease_s` from now, others `waits_s`.
-
-    Raises:
-        ConflictError: The key was used for another text.
-    """
-    if message.key:
-        stored = answered(connection, message)
-        if stored is not None:
-            if ticket is not None:
-                drop_ticket(connection, ticket)
-            return Claim(answered=stored)
-    _lock_conversation(connection, message)
-    now = _now(connection)
-    of_conversation = turn_claims.c.conversation_id == message.conversation_id
-    connection.execute(delete(turn_claims).where(of_conversation, ~_live(now, longest_s)))
-    lowest = connection.scalar(select(func.min(turn_claims.c.ticket)).where(of_conversation))
-    first = lowest in {None, ticket}
-    expires_at = now + (lease_s if first else waits_s)
-    if ticket is not None:
-        renewed = connection.execute(
-            update(turn_claims).where(turn_claims.c.ticket == ticket).values(expires_at=expires_at)
-        )
-        if renewed.rowcount:
-            return Claim(ticket, first=first)
-    added = connection.execute(
-        insert(turn_claims)
-        .values(conversation_id=message.conversation_id, expires_at=expires_at)
-        .returning(turn_claims.c.ticket)
-    )
-    return Claim(added.scalar_one(), first=first)
-
-
-def is_first(connection: Connection, conversation_id: str, ticket: int, longest_s: float) -> bool:
-    """Whether no live ticket of the conversation is lower."""
-    lower = select(turn_claims.c.ticket).where(
-        turn_claims.c.conversation_id == conversation_id,
-        turn_claims.c.ticket < ticket,
-        _live(_now(connection), longest_s),
-    )
-    return connection.execute(lower.limit(1)).first() is None
-
-
-def drop_ticket(connection: Connection, ticket: int) -> None:
-    """Give a ticket back; harmless when it is gone."""
-    connection.execute(delete(turn_claims).where(turn_claims.c.ticket == ticket))
-
-
 def answered(connection: Connection, message: Message) -> Turn | None:
     """The turn stored under the message's key.
 
@@ -127,9 +87,7 @@ def answered(connection: Connection, message: Message) -> Turn | None:
         ConflictError: It answers another text.
     """
     found = connection.execute(
-        select(turns.c.id, turns.c.sequence, turns.c.body, turns.c.text).where(
-            turns.c.conversation_id == message.conversation_id, turns.c.key == message.key
-        )
+        _BY_KEY, {"conversation_id": message.conversation_id, "key": message.key}
     ).first()
     if found is None:
         return None
@@ -160,33 +118,28 @@ def turn_row(turn: Turn) -> dict[str, Any]:
     }
 
 
-def insert_turn(connection: Connection, turn: Turn, row: Mapping[str, Any], *, ticket: int | None) -> int:
-    """Store a turn after the last one of its conversation, give the ticket back; its sequence."""
-    message = turn.message
-    _lock_conversation(connection, message)
-    following = (
-        select(func.coalesce(func.max(_earlier.c.sequence), 0) + 1)
-        .where(_earlier.c.conversation_id == message.conversation_id)
-        .scalar_subquery()
-    )
-    sequence: int = connection.execute(
-        insert(turns).values(sequence=following, **row).returning(turns.c.sequence)
-    ).scalar_one()
-    table = conversation_table.c
-    handed_off_at = row["stored_at"] if row["decision"] == "handoff" else None
-    connection.execute(
-        update(conversation_table)
-        .where(table.id == message.conversation_id)
-        .values(
-            title=func.coalesce(table.title, _title(row["text"])),
-            locale=func.coalesce(message.locale, table.locale),
-            updated_at=row["stored_at"],
-            handed_off_at=func.coalesce(table.handed_off_at, handed_off_at),
-        )
-    )
-    if ticket is not None:
-        drop_ticket(connection, ticket)
+def insert_turn(connection: Connection, turn: Turn, row: Mapping[str, Any]) -> int:
+    """Store a turn after the last one of its conversation; its sequence."""
+    message, stored_at = turn.message, row["stored_at"]
+    touched = {
+        "conversation": message.conversation_id,
+        "first_text": _title(row["text"]),
+        "spoken": message.locale,
+        "now": stored_at,
+        "handed_off": stored_at if row["decision"] == "handoff" else None,
+    }
+    # The update also locks the conversation, so that the sequence that follows is ours alone.
+    if not connection.execute(_TOUCH, touched).rowcount:
+        add_conversation(connection, message.conversation_id, message.channel, message.locale)
+        connection.execute(_TOUCH, touched)
+    sequence: int = connection.execute(_INSERT, {**row, "conversation": message.conversation_id}).scalar_one()
     return sequence
+
+
+def last_turns(connection: Connection, conversation_id: str, *, limit: int) -> Sequence[Turn]:
+    """The last turns that can be read, oldest first."""
+    found = connection.execute(_LAST, {"conversation_id": conversation_id, "count": limit}).all()
+    return tuple(readable_turns(reversed(found)))
 
 
 def create_conversation(
@@ -194,7 +147,7 @@ def create_conversation(
 ) -> Conversation:
     """Add a conversation; the one that is there when the id is known."""
     name = conversation_id or uuid.uuid4().hex
-    _add_conversation(connection, name, channel=channel, locale=locale)
+    add_conversation(connection, name, channel, locale)
     return conversations(connection, limit=1, ids=[name])[0]
 
 
@@ -308,21 +261,8 @@ def storable(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
-def _lock_conversation(connection: Connection, message: Message) -> None:
-    """Make sure that the conversation exists, and that this transaction alone writes to it.
-
-    On SQLite the transaction has the whole file already (BEGIN IMMEDIATE).
-    """
-    _add_conversation(connection, message.conversation_id, channel=message.channel, locale=message.locale)
-    if connection.dialect.name != "sqlite":
-        connection.execute(
-            select(conversation_table.c.id)
-            .where(conversation_table.c.id == message.conversation_id)
-            .with_for_update()
-        )
-
-
-def _add_conversation(connection: Connection, name: str, *, channel: Channel, locale: str | None) -> None:
+def add_conversation(connection: Connection, name: str, channel: Channel, locale: str | None) -> None:
+    """Add a conversation unless it is there."""
     now = datetime.now(UTC)
     statement = _insert_for(connection)(conversation_table).values(
         id=name, channel=channel, locale=locale, created_at=now, updated_at=now
@@ -332,17 +272,6 @@ def _add_conversation(connection: Connection, name: str, *, channel: Channel, lo
 
 def _insert_for(connection: Connection) -> Any:
     return sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-
-
-def _now(connection: Connection) -> ColumnElement[float]:
-    """Unix time; the database server's where several machines share it, as their clocks differ."""
-    if connection.dialect.name == "sqlite":
-        return literal(time.time())
-    return cast(extract("epoch", func.clock_timestamp()), Float(53))
-
-
-def _live(now: ColumnElement[float], longest_s: float) -> ColumnElement[bool]:
-    return and_(turn_claims.c.expires_at > now, turn_claims.c.expires_at < now + longest_s)
 
 
 def _title(text: str) -> str:

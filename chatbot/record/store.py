@@ -19,13 +19,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from chatbot.record import rows
 from chatbot.record.line import Lines, Place
 from chatbot.record.rows import Conversation
 from chatbot.record.tables import turns
+from chatbot.record.tickets import Claim, Terms, drop_ticket, is_first, take_ticket
 from chatbot.record.writer import GroupWriter
 from chatbot.types import Channel, Message, Rating, Turn
 from knowledge.database import reading
@@ -116,7 +117,10 @@ class SqlTurnStore:
         row = rows.turn_row(turn)
 
         def write(connection: Connection) -> int:
-            return rows.insert_turn(connection, turn, row, ticket=held.ticket if held else None)
+            sequence = rows.insert_turn(connection, turn, row)
+            if held is not None:
+                drop_ticket(connection, held.ticket)
+            return sequence
 
         try:
             sequence = self._writer.do(write, conversation_id=message.conversation_id, durable=True)
@@ -148,13 +152,7 @@ class SqlTurnStore:
         if limit <= 0:
             return ()
         with reading(self._engine) as connection:
-            found = connection.execute(
-                select(turns.c.id, turns.c.sequence, turns.c.body)
-                .where(turns.c.conversation_id == conversation_id)
-                .order_by(turns.c.sequence.desc())
-                .limit(limit)
-            ).all()
-        return tuple(rows.readable_turns(reversed(found)))
+            return rows.last_turns(connection, conversation_id, limit=limit)
 
     def rate(self, rating: Rating) -> None:
         """Store a rating; the last one of a turn counts.
@@ -223,7 +221,7 @@ class SqlTurnStore:
                 return
             after = (found[-1].conversation_id, found[-1].sequence)
 
-    def _claim(self, message: Message, deadline: float) -> rows.Claim:
+    def _claim(self, message: Message, deadline: float) -> Claim:
         """Take a ticket and wait until it is the lowest; the line's first message of each process does."""
         claim = self._take(message, None, deadline)
         pause_s = 0.002
@@ -233,7 +231,7 @@ class SqlTurnStore:
                     raise _still_answering(message)
                 pause_s = min(pause_s * 1.5, 0.025)
                 with reading(self._engine) as connection:
-                    first = rows.is_first(connection, message.conversation_id, claim.ticket, self._longest_s)
+                    first = is_first(connection, message.conversation_id, claim.ticket, self._longest_s)
                 if first:
                     claim = self._take(message, claim.ticket, deadline)
         except BaseException:
@@ -241,17 +239,11 @@ class SqlTurnStore:
             raise
         return claim
 
-    def _take(self, message: Message, ticket: int | None, deadline: float) -> rows.Claim:
+    def _take(self, message: Message, ticket: int | None, deadline: float) -> Claim:
         waits_s = max(deadline - time.monotonic(), 0.0) + 1.0
+        terms = Terms(self._lease_s, waits_s, self._longest_s)
         return self._writer.do(
-            lambda connection: rows.take_ticket(
-                connection,
-                message,
-                ticket,
-                lease_s=self._lease_s,
-                waits_s=waits_s,
-                longest_s=self._longest_s,
-            ),
+            lambda connection: take_ticket(connection, message, ticket, terms),
             conversation_id=message.conversation_id,
             durable=False,
         )
@@ -263,7 +255,7 @@ class SqlTurnStore:
 
     def _release(self, conversation_id: str, ticket: int) -> None:
         self._writer.do(
-            lambda connection: rows.drop_ticket(connection, ticket),
+            lambda connection: drop_ticket(connection, ticket),
             conversation_id=conversation_id,
             durable=False,
         )

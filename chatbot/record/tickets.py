@@ -1,0 +1,144 @@
+"""Who may answer in a conversation, across processes: the one with the lowest ticket that is alive.
+
+A ticket is a row that needs no sync of the disk: after a power cut nobody is answering any more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    bindparam,
+    cast,
+    delete,
+    extract,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from chatbot.record import rows
+from chatbot.record.tables import conversations, turn_claims
+from chatbot.types import Message, Turn
+
+_LOCK = select(conversations.c.id).where(conversations.c.id == bindparam("conversation_id")).with_for_update()
+"""SQLite has the whole file locked already (BEGIN IMMEDIATE) and is not sent the FOR UPDATE."""
+_DROP = delete(turn_claims).where(turn_claims.c.ticket == bindparam("number"))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Where a message stands: answered before, or with a ticket that is first or not."""
+
+    ticket: int = 0
+    first: bool = False
+    answered: Turn | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How long tickets live, in seconds."""
+
+    lease_s: float
+    """The first one's, from when it becomes the first."""
+    waits_s: float
+    """A waiting one's: until its owner gives up."""
+    longest_s: float
+    """A ticket that claims to live longer was written before the clock was set back, and counts as dead."""
+
+
+def take_ticket(connection: Connection, message: Message, ticket: int | None, terms: Terms) -> Claim:
+    """Take a ticket, or renew the one that is held.
+
+    Raises:
+        ConflictError: The message's key was used for another text.
+    """
+    _lock_conversation(connection, message)
+    stored = rows.answered(connection, message) if message.key else None
+    if stored is not None:
+        if ticket is not None:
+            drop_ticket(connection, ticket)
+        return Claim(answered=stored)
+    lowest = _lowest_alive(connection, message.conversation_id, terms.longest_s)
+    first = lowest is None or lowest == ticket
+    life_s = terms.lease_s if first else terms.waits_s
+    sql = _STATEMENTS[connection.dialect.name]
+    values = {
+        "conversation_id": message.conversation_id,
+        "number": ticket,
+        "now": time.time(),
+        "life": life_s,
+    }
+    if ticket is not None and connection.execute(sql.renew, values).rowcount:
+        return Claim(ticket, first=first)
+    return Claim(connection.execute(sql.take, values).scalar_one(), first=first)
+
+
+def is_first(connection: Connection, conversation_id: str, ticket: int, longest_s: float) -> bool:
+    """Whether no live ticket of the conversation is lower."""
+    return all(
+        number >= ticket for number, alive in _tickets(connection, conversation_id, longest_s) if alive
+    )
+
+
+def drop_ticket(connection: Connection, ticket: int) -> None:
+    """Give a ticket back; harmless when it is gone."""
+    connection.execute(_DROP, {"number": ticket})
+
+
+def _lock_conversation(connection: Connection, message: Message) -> None:
+    """Make sure that the conversation exists, and that this transaction alone writes to it."""
+    name = {"conversation_id": message.conversation_id}
+    if connection.execute(_LOCK, name).first() is None:
+        rows.add_conversation(connection, message.conversation_id, message.channel, message.locale)
+        connection.execute(_LOCK, name)
+
+
+def _lowest_alive(connection: Connection, conversation_id: str, longest_s: float) -> int | None:
+    lowest = None
+    for number, alive in _tickets(connection, conversation_id, longest_s):
+        if not alive:
+            drop_ticket(connection, number)
+        elif lowest is None:
+            lowest = number
+    return lowest
+
+
+def _tickets(connection: Connection, conversation_id: str, longest_s: float) -> list[tuple[int, bool]]:
+    sql = _STATEMENTS[connection.dialect.name]
+    found = connection.execute(sql.tickets, sql.clock() | {"conversation": conversation_id})
+    return [(row.ticket, 0.0 < row.left_s < longest_s) for row in found]
+
+
+class _Statements:
+    """Built once a dialect, as they run with every turn."""
+
+    def __init__(self, now: ColumnElement[float], clock: Callable[[], dict[str, Any]]) -> None:
+        self.clock = clock
+        left_s = (turn_claims.c.expires_at - now).label("left_s")
+        expires_at = now + bindparam("life", type_=Float(53))
+        self.tickets = (
+            select(turn_claims.c.ticket, left_s)
+            .where(turn_claims.c.conversation_id == bindparam("conversation"))
+            .order_by(turn_claims.c.ticket)
+        )
+        self.renew = (
+            update(turn_claims)
+            .where(turn_claims.c.ticket == bindparam("number"))
+            .values(expires_at=expires_at)
+        )
+        self.take = insert(turn_claims).values(expires_at=expires_at).returning(turn_claims.c.ticket)
+
+
+_STATEMENTS = {
+    "sqlite": _Statements(bindparam("now", type_=Float(53)), lambda: {"now": time.time()}),
+    # Several machines may share a PostgreSQL server, and their clocks differ: the server's counts.
+    "postgresql": _Statements(cast(extract("epoch", func.clock_timestamp()), Float(53)), dict),
+}
