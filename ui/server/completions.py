@@ -30,7 +30,7 @@ from ui.server.continuations import Continuations
 from ui.server.conversations import new_conversation_id, read_message, stream_reply
 from ui.server.problem import Problem
 from ui.server.turns import Signal
-from ui.server.wire import ID_PATTERN, Key, citations, clean_text, json_response
+from ui.server.wire import ID_PATTERN, Key, Text, citations, clean_text, json_response
 from ui.server.wording import language_of, say
 
 MODEL = "kefu"
@@ -41,14 +41,14 @@ class Part(BaseModel):
     """A part of a message; only text is understood."""
 
     type: str
-    text: str = ""
+    text: Text = ""
 
 
 class ChatMessage(BaseModel):
     """One message of the dialogue."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[Part] | None = None
+    content: Text | list[Part] | None = None
 
     def plain(self) -> str:
         """Its text.
@@ -57,12 +57,12 @@ class ChatMessage(BaseModel):
             Problem: It holds something else, e.g. a picture.
         """
         if self.content is None or isinstance(self.content, str):
-            return clean_text(self.content or "")
+            return self.content or ""
         if any(part.type != "text" for part in self.content):
             raise Problem(
                 422, "unsupported-content", "A message holds something other than text. Send text only."
             )
-        return clean_text("\n".join(part.text for part in self.content))
+        return "\n".join(part.text for part in self.content)
 
 
 class Metadata(BaseModel):
@@ -79,7 +79,7 @@ class ChatRequest(BaseModel):
     model: str = MODEL
     messages: list[ChatMessage] = Field(min_length=1, max_length=500)
     stream: bool = False
-    user: str | None = Field(None, max_length=256)
+    user: Text | None = Field(None, max_length=256)
     metadata: Metadata | None = None
     n: Literal[1] | None = None
 
@@ -109,7 +109,7 @@ def completion_routes(context: Context) -> APIRouter:
         )
 
         def remember(turn: Turn) -> None:
-            said = [("user", clean_text(text)), ("assistant", clean_text(turn.reply.text))]
+            said = [("user", text), ("assistant", clean_text(turn.reply.text))]
             continuations.remember([*transcript, *said], conversation_id)
 
         if body.stream:

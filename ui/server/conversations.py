@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chatbot.types import Channel, Message, Rating, Turn
+from knowledge.errors import ConflictError
 from ui.server.context import Context
 from ui.server.limits import client_host
 from ui.server.problem import Problem
@@ -27,7 +28,6 @@ from ui.server.wire import (
     ShownConversation,
     ShownTurn,
     TurnId,
-    clean_text,
     explained_turn,
     json_response,
     shown_conversation,
@@ -52,22 +52,23 @@ def conversation_routes(context: Context) -> APIRouter:
     @router.post("/conversations", status_code=201, responses={201: {"model": ShownConversation}})
     async def open_conversation(body: NewConversation | None = None) -> Response:
         """Start a conversation. Its id is its key: who knows it may read and continue it, so keep it safe."""
-        body = body or NewConversation(locale=None)
-        shown: dict[str, Any] = {
-            "id": new_conversation_id(),
-            "locale": body.locale,
-            "channel": body.channel,
-            "turns": [],
-        }
-        return json_response(shown, status=201)
+        wanted = body or NewConversation(locale=None)
+        opened = await context.read(
+            lambda: context.service.store.create_conversation(
+                channel=wanted.channel, locale=wanted.locale, conversation_id=new_conversation_id()
+            )
+        )
+        return json_response(shown_conversation(opened, ()), status=201)
 
     @router.get("/conversations/{conversation_id}", responses={200: {"model": ShownConversation}})
     async def read_conversation(conversation_id: ConversationId) -> Response:
         """What was said, oldest first; the last 200 turns."""
-        turns = await context.read(lambda: context.service.store.history(conversation_id, limit=_SHOWN_TURNS))
-        if not turns:
-            raise Problem(404, "not-found", "Nothing was said in a conversation of this id. Check the id.")
-        return json_response(shown_conversation(conversation_id, turns))
+        store = context.service.store
+        found = await context.read(lambda: store.conversation(conversation_id))
+        if found is None:
+            raise Problem(404, "not-found", "There is no conversation of this id. Check the id.")
+        turns = await context.read(lambda: store.history(conversation_id, limit=_SHOWN_TURNS))
+        return json_response(shown_conversation(found, turns))
 
     @router.post("/conversations/{conversation_id}/messages", responses=_STREAM)
     async def post_message(
@@ -78,7 +79,10 @@ def conversation_routes(context: Context) -> APIRouter:
         last_event_id: Annotated[str | None, Header(max_length=64)] = None,
         accept: Annotated[str, Header(include_in_schema=False)] = "",
     ) -> Response:
-        """Say something and get the answer; sent again with the same key it is answered only once."""
+        """Say something and get the answer; sent again with the same key it is answered only once.
+
+        An id that is not known yet begins a conversation; it must then be one that nobody can guess.
+        """
         message = read_message(
             context,
             request,
@@ -88,10 +92,13 @@ def conversation_routes(context: Context) -> APIRouter:
             locale=body.locale,
             channel=body.channel,
         )
-        events = KefuEvents(skip=resume_from(last_event_id))
-        if "text/event-stream" in accept:
-            return await stream_reply(context, request, message, events)
-        turn = await context.turns.answer(message, language=language_of(request.scope))
+        try:
+            if "text/event-stream" in accept:
+                events = KefuEvents(skip=resume_from(last_event_id))
+                return await stream_reply(context, request, message, events)
+            turn = await context.turns.answer(message, language=language_of(request.scope))
+        except ConflictError as conflict:
+            raise await _used_or_answering(context, message, language_of(request.scope)) from conflict
         return json_response(shown_turn(turn))
 
     @router.get("/suggestions")
@@ -159,7 +166,6 @@ def read_message(
         Problem: Empty, too long, or one too many this minute.
     """
     language = language_of(request.scope) if locale is None else locale[:2].lower()
-    text = clean_text(text)
     limit = context.settings.understanding.max_characters
     if not text:
         raise Problem(422, "empty-message", say("empty", language))
@@ -175,6 +181,16 @@ def read_message(
 def new_conversation_id() -> str:
     """144 random bits: it cannot be guessed."""
     return secrets.token_urlsafe(18)
+
+
+async def _used_or_answering(context: Context, message: Message, language: str) -> Problem:
+    """The store refused a key: it belongs to a stored turn, or to one that another process answers now."""
+    turns = await context.read(
+        lambda: context.service.store.history(message.conversation_id, limit=_SHOWN_TURNS)
+    )
+    if any(turn.message.key == message.key for turn in turns):
+        return Problem(422, "key-used", say("key_used", language))
+    return Problem.retry(409, "still-answering", say("answering", language), after_s=2)
 
 
 def _one_key(in_body: str | None, in_header: str | None) -> str:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from fastapi import FastAPI
 
-from chatbot.types import Delta, Message, Rating, Turn
+from chatbot.types import Channel, Delta, Message, Rating, Turn
 
 PAGE_CSP = "; ".join(
     (
@@ -37,8 +37,37 @@ class Bot(Protocol):
         ...
 
 
+class Conversation(Protocol):
+    """A conversation as the store lists it."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def channel(self) -> str:
+        """Where it was begun."""
+        ...
+
+    @property
+    def locale(self) -> str | None:
+        """The language chosen on the page."""
+        ...
+
+
 class Store(Protocol):
     """What was said before; called from a worker thread."""
+
+    def create_conversation(
+        self, *, channel: Channel = "web", locale: str | None = None, conversation_id: str | None = None
+    ) -> Conversation:
+        """Start a conversation."""
+        ...
+
+    def conversation(self, conversation_id: str) -> Conversation | None:
+        """The conversation of that id, if there is one."""
+        ...
 
     def turn(self, turn_id: str) -> Turn | None:
         """The turn of that id, if there is one."""

@@ -102,7 +102,7 @@ def problem_of(error: Exception, scope: Scope) -> Problem:
             slug = _SLUGS.get(error.status_code, "http-error")
             return Problem(error.status_code, slug, _explain(error, scope), dict(error.headers or {}))
         case ConflictError():
-            return Problem.retry(409, "key-conflict", say("key_used", language))
+            return Problem.retry(409, "still-answering", say("answering", language), after_s=2)
         case StoreError():
             log.error("store.failed", error=str(error))
             return Problem.retry(503, "store-unavailable", say("store", language), after_s=2)
@@ -137,6 +137,8 @@ def _invalid(error: RequestValidationError) -> Problem:
 
 
 def _explain(error: HTTPException, scope: Scope) -> str:
+    if error.status_code == 400:
+        return "The body cannot be read as JSON. Check it for what is missing, or for nesting that is too deep."
     if error.status_code == 404:
         return "There is nothing at this address. GET /openapi.json lists what there is."
     if error.status_code == 405:

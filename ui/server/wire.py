@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 
 from chatbot.record.codec import encode_turn
 from chatbot.types import Channel, Turn
+from ui.server.ports import Conversation
 
 ID_PATTERN = r"^[A-Za-z0-9_-]{8,64}$"
 ConversationId: TypeAlias = Annotated[str, Path(pattern=ID_PATTERN)]
@@ -27,7 +28,16 @@ Locale: TypeAlias = Annotated[
 ]
 Key: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,128}$")]
 
-_FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+"""Control characters, which PostgreSQL (NUL) and terminals stumble over, and halves of surrogate pairs."""
+
+
+def clean_text(text: str) -> str:
+    """The text without characters that cannot be stored, in NFC, without outer blanks."""
+    return unicodedata.normalize("NFC", _FORBIDDEN.sub("", text)).strip()
+
+
+Text: TypeAlias = Annotated[str, AfterValidator(clean_text)]
 
 
 class Request(BaseModel):
@@ -46,7 +56,7 @@ class NewConversation(Request):
 class NewMessage(Request):
     """What the customer wrote."""
 
-    text: str
+    text: Text
     key: Key | None = Field(None, description="Idempotency key, also as header Idempotency-Key.")
     locale: Locale | None = None
     channel: Channel = "api"
@@ -56,10 +66,10 @@ class Feedback(Request):
     """What the customer thought of a reply; the last one counts."""
 
     value: Literal["up", "down"]
-    reasons: list[Annotated[str, StringConstraints(min_length=1, max_length=100)]] = Field(
+    reasons: list[Annotated[Text, StringConstraints(min_length=1, max_length=100)]] = Field(
         default_factory=list, max_length=10
     )
-    comment: str = Field("", max_length=2000)
+    comment: Text = Field("", max_length=2000)
 
 
 class ShownCitation(BaseModel):
@@ -105,9 +115,9 @@ class ShownConversation(BaseModel):
     """A conversation, oldest turn first."""
 
     id: str
-    locale: str | None = None
-    channel: str | None = None
-    turns: list[ShownTurn] = []
+    locale: str | None
+    channel: str
+    turns: list[ShownTurn]
 
 
 class ShownProblem(BaseModel):
@@ -156,13 +166,12 @@ def explained_turn(turn: Turn) -> dict[str, Any]:
     return encode_turn(turn)
 
 
-def shown_conversation(conversation_id: str, turns: Sequence[Turn]) -> dict[str, Any]:
+def shown_conversation(conversation: Conversation, turns: Sequence[Turn]) -> dict[str, Any]:
     """A conversation as its customer may see it."""
-    first = turns[0].message if turns else None
     return {
-        "id": conversation_id,
-        "locale": first.locale if first else None,
-        "channel": first.channel if first else None,
+        "id": conversation.id,
+        "locale": conversation.locale,
+        "channel": conversation.channel,
         "turns": [shown_turn(turn) for turn in turns],
     }
 
@@ -171,8 +180,3 @@ def json_response(body: object, *, status: int = 200) -> Response:
     """Written once, validated nowhere: it was made here."""
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     return Response(content, status, media_type="application/json")
-
-
-def clean_text(text: str) -> str:
-    """The message without control characters (PostgreSQL refuses NUL), in NFC, without outer blanks."""
-    return unicodedata.normalize("NFC", _FORBIDDEN.sub("", text)).strip()

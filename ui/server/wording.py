@@ -56,8 +56,8 @@ _WORDS: dict[Phrase, tuple[str, str]] = {
         "回复超时了，请重新发送您的消息。",
     ),
     "key_used": (
-        "This key belongs to another message, or to one that is still being answered. Use a new key.",
-        "该键已用于另一条消息，或那条消息仍在处理中，请换一个新的键。",
+        "This key was used for another message. Use a new key for a new message.",
+        "该键已用于另一条消息，新消息请使用新的键。",
     ),
     "answering": (
         "This message is being answered right now. Ask again in a moment with the same key.",
