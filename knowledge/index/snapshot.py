@@ -1,0 +1,287 @@
+"""One version of the knowledge, arranged for search; immutable, so a request sees one version throughout."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from knowledge.index.faiss import Rows
+from knowledge.index.texts import EncodedTexts, Text, text_of
+from knowledge.lexical import Bm25, Ids, Scores, bare, fold, simplify, tokenize
+from knowledge.types import Entry, Matrix
+
+Numbers = npt.NDArray[np.int64]
+"""Positions of passages in a snapshot; int64, shape (n,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An entry and the rows of its texts."""
+
+    entry: Entry
+    questions: tuple[int, ...]
+    """At least one."""
+    text: int
+    negatives: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A customer's question, read once."""
+
+    text: str
+    """Width and script folded: what is encoded."""
+    bare: str
+    tokens: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Passages that may answer a query, with what speaks for each; all arrays have shape (n,)."""
+
+    passages: Numbers
+    cosine_question: Matrix
+    """Best over the wordings; 0 without a vector."""
+    cosine_answer: Matrix
+    bm25: Scores
+    """Divided by the best of the index; 0..1."""
+    overlap: Scores
+    """Share of the query's words, weighted by rarity, that the best wording has; 0..1."""
+    likeness: Scores
+    """The same share of both, query and wording (Dice); 0..1."""
+    coverage: Scores
+    """Share of the query's words that wordings and text have together; 0..1."""
+    exact: npt.NDArray[np.bool_]
+    refused: npt.NDArray[np.bool_]
+    """Nearer to a negative question than to the questions."""
+
+
+def read_query(text: str) -> Query:
+    """Fold and tokenize a query."""
+    return Query(simplify(text), bare(text), tuple(tokenize(text)))
+
+
+def texts_of(entry: Entry) -> tuple[list[Text], Text, list[Text]]:
+    """Questions, text and negative questions of an entry as they are encoded.
+
+    A piece of a document is encoded under its heading, without which it often does not say what it is about.
+    """
+    passage = entry.passage
+    wordings = [wording for wording in entry.questions if wording.strip()] or [passage.title or passage.text]
+    body = f"{passage.title}\n{passage.text}" if passage.source == "document" else passage.text
+    return (
+        [text_of("question", wording) for wording in wordings],
+        text_of("text", body),
+        [text_of("question", wording) for wording in entry.negative_questions if wording.strip()],
+    )
+
+
+def place(entry: Entry, texts: EncodedTexts) -> Placed:
+    """Look up the rows of an entry whose texts are all encoded."""
+    questions, text, negatives = texts_of(entry)
+    return Placed(
+        entry,
+        tuple(dict.fromkeys(map(texts.row, questions))),
+        texts.row(text),
+        tuple(dict.fromkeys(map(texts.row, negatives))),
+    )
+
+
+class Snapshot:
+    """Entries over encoded texts."""
+
+    def __init__(self, placed: Iterable[Placed], texts: EncodedTexts, *, version: str, noise: float) -> None:
+        self.placed = {item.entry.passage.id: item for item in placed}
+        self.texts = texts
+        self.version = version
+        self.noise = noise
+        self.entries = tuple(item.entry for item in self.placed.values())
+        items = list(self.placed.values())
+        self._questions, self._question_start = _ragged([item.questions for item in items])
+        self._negatives, self._negative_start = _ragged([item.negatives for item in items])
+        self._text = np.fromiter((item.text for item in items), np.int64, len(items))
+        self._owners, self._owner_start = self._owners_of_rows()
+        self._words, self._word_start = self._words_of_rows()
+        self.bm25 = Bm25([self._document(item) for item in items], len(texts.vocabulary))
+        self._row_weight = np.add.reduceat(self._weighted(self.bm25.idf)[self._words], self._word_start[:-1])
+        self.locales = np.array([entry.passage.locale.split("-")[0].lower() for entry in self.entries])
+        self.groups = _groups(entry.passage.text for entry in self.entries)
+        """Passages with the same text have the same number; int64, shape (passages,)."""
+        self._by_bare = self._wordings()
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def dead_rows(self) -> int:
+        """Rows that no entry uses any more."""
+        used = np.unique(np.concatenate([self._questions, self._negatives, self._text]))
+        return len(self.texts.vectors) - len(used)
+
+    def candidates(self, query: Query, vector: Matrix | None, *, depth: int) -> Candidates:
+        """Passages found by vector, by words or word for word, each with all its features.
+
+        Args:
+            query: What `read_query` made.
+            vector: Its unit vector, float32, shape (dimension,); None searches words only.
+            depth: Rows and passages taken from either method.
+        """
+        known, unknown = self._known(query.tokens)
+        scores = self.bm25.scores(known)
+        exact = np.asarray(self._by_bare.get(query.bare, ()), np.int64)
+        found = [exact, _best(scores, depth)]
+        if vector is not None:
+            rows = self.texts.vectors.search(vector, depth)[1]
+            found.append(_pick(self._owners, self._owner_start, rows)[0])
+        passages = np.unique(np.concatenate(found))
+        return self._describe(passages, scores, known, unknown, vector, exact)
+
+    def matched(self, passage: int, vector: Matrix | None, query: Query) -> str:
+        """The wording of a passage that is most like the query."""
+        entry = self.entries[passage]
+        wordings = [wording for wording in entry.questions if wording.strip()]
+        for wording in wordings:
+            if bare(wording) == query.bare:
+                return wording
+        if len(wordings) < 2:
+            return wordings[0] if wordings else entry.passage.title
+        rows = np.fromiter((self.texts.row(text_of("question", wording)) for wording in wordings), np.int64)
+        if vector is not None:
+            return wordings[int(np.argmax(self.texts.vectors.vectors(rows) @ vector))]
+        asked = set(query.tokens)
+        return max(wordings, key=lambda wording: len(asked.intersection(tokenize(wording))))
+
+    def _describe(
+        self,
+        passages: Numbers,
+        scores: Scores,
+        known: Ids,
+        unknown: int,
+        vector: Matrix | None,
+        exact: Numbers,
+    ) -> Candidates:
+        count = len(passages)
+        rows, starts = _pick(self._questions, self._question_start, passages)
+        weights = np.zeros(len(self.bm25.idf) + 1, np.float32)
+        weights[known] = self.bm25.idf[known]
+        whole = float(weights.sum()) + unknown * self.bm25.unknown_idf or 1.0
+        shared = self._shared(rows, weights)
+        dice = (2 * shared / np.maximum(whole + self._row_weight[rows], 1e-6)).astype(np.float32)
+        text = np.minimum(self._shared(self._text[passages], weights), whole)
+        overlap = _best_of(shared, starts) / whole
+        zeros = np.zeros(count, np.float32)
+        question, answer, refused = zeros, zeros, np.zeros(count, np.bool_)
+        if vector is not None and count:
+            question = _best_of(self.texts.vectors.vectors(rows) @ vector, starts)
+            answer = self.texts.vectors.vectors(self._text[passages]) @ vector
+            refused = self._refused(passages, question, vector)
+        is_exact = np.isin(passages, exact)
+        return Candidates(
+            passages=passages,
+            cosine_question=question,
+            cosine_answer=answer,
+            bm25=scores[passages] / max(float(scores.max(initial=0.0)), 1e-6),
+            overlap=overlap,
+            likeness=_best_of(dice, starts),
+            coverage=np.maximum(overlap, text / whole),
+            exact=is_exact,
+            refused=refused & ~is_exact,
+        )
+
+    def _refused(self, passages: Numbers, question: Matrix, vector: Matrix) -> npt.NDArray[np.bool_]:
+        refused = np.zeros(len(passages), np.bool_)
+        having = np.flatnonzero(self._negative_start[passages + 1] > self._negative_start[passages])
+        if len(having):
+            rows, starts = _pick(self._negatives, self._negative_start, passages[having])
+            nearest = _best_of(self.texts.vectors.vectors(rows) @ vector, starts)
+            refused[having] = nearest > question[having]
+        return refused
+
+    def _shared(self, rows: Rows, weights: Scores) -> Scores:
+        """Weight of the query's words that each row has."""
+        if not len(rows):
+            return np.zeros(0, np.float32)
+        words, starts = _pick(self._words, self._word_start, rows)
+        summed: Scores = np.add.reduceat(weights[words], starts)
+        return summed
+
+    def _known(self, tokens: Sequence[str]) -> tuple[Ids, int]:
+        """Numbers of the query's known words, each once, and how many it has that no entry has."""
+        distinct = set(tokens)
+        known = self.texts.vocabulary.find(distinct)
+        known = known[known < len(self.bm25.idf)]  # the vocabulary may have grown since
+        return known, len(distinct) - len(known)
+
+    def _document(self, item: Placed) -> Ids:
+        rows = [*item.questions, item.text]
+        return np.concatenate([self.texts.tokens[row] for row in rows])
+
+    def _owners_of_rows(self) -> tuple[Numbers, Numbers]:
+        """Passages of each row: those it is a question or the text of."""
+        passages = np.repeat(np.arange(len(self._text)), np.diff(self._question_start))
+        rows = np.concatenate([self._questions, self._text])
+        owners = np.concatenate([passages, np.arange(len(self._text))])
+        order = np.argsort(rows, kind="stable")
+        counts = np.bincount(rows, minlength=len(self.texts.vectors))
+        return owners[order], np.concatenate([[0], np.cumsum(counts)])
+
+    def _words_of_rows(self) -> tuple[Numbers, Numbers]:
+        """Distinct tokens of each row, and one that weighs nothing, so that no row is empty."""
+        nothing = len(self.texts.vocabulary)
+        tokens = self.texts.tokens
+        lengths = np.fromiter((len(row) for row in tokens), np.int64, len(tokens))
+        flat = np.concatenate([*tokens, np.zeros(0, np.int32)]).astype(np.int64)
+        everywhere = np.arange(len(tokens), dtype=np.int64) * (nothing + 1)
+        cells = np.unique(np.concatenate([np.repeat(everywhere, lengths) + flat, everywhere + nothing]))
+        counts = np.bincount(cells // (nothing + 1), minlength=len(tokens))
+        return cells % (nothing + 1), np.concatenate([[0], np.cumsum(counts)])
+
+    def _weighted(self, idf: Scores) -> Scores:
+        return np.append(idf, np.float32(0))
+
+    def _wordings(self) -> Mapping[str, tuple[int, ...]]:
+        found = defaultdict[str, list[int]](list)
+        for number, entry in enumerate(self.entries):
+            for wording in dict.fromkeys(map(bare, entry.questions)):
+                if wording:
+                    found[wording].append(number)
+        return {wording: tuple(numbers) for wording, numbers in found.items()}
+
+
+def _groups(texts: Iterable[str]) -> Numbers:
+    numbers: dict[str, int] = {}
+    return np.fromiter((numbers.setdefault(fold(text), len(numbers)) for text in texts), np.int64)
+
+
+def _ragged(lists: Sequence[Sequence[int]]) -> tuple[Numbers, Numbers]:
+    """Lists end to end, and where each begins (one more: the end)."""
+    flat = np.fromiter((item for items in lists for item in items), np.int64)
+    lengths = np.fromiter((len(items) for items in lists), np.int64, len(lists))
+    return flat, np.concatenate([[0], np.cumsum(lengths)])
+
+
+def _pick(flat: Numbers, start: Numbers, which: Numbers) -> tuple[Numbers, Numbers]:
+    """The lists at `which`, end to end, and where each begins among them."""
+    lengths = start[which + 1] - start[which]
+    begins = np.cumsum(lengths) - lengths
+    places = np.arange(int(lengths.sum())) + np.repeat(start[which] - begins, lengths)
+    return flat[places], begins
+
+
+def _best_of(values: Matrix, starts: Numbers) -> Matrix:
+    """Maximum of each list; none is empty."""
+    if not len(starts):
+        return np.zeros(0, np.float32)
+    best: Matrix = np.maximum.reduceat(values, starts)
+    return best
+
+
+def _best(scores: Scores, count: int) -> Numbers:
+    """Positions of the best positive scores."""
+    found = np.flatnonzero(scores > 0)
+    if len(found) > count:
+        found = found[np.argpartition(-scores[found], count)[:count]]
+    return found
