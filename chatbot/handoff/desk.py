@@ -18,7 +18,6 @@ from sqlalchemy.exc import DBAPIError
 
 from chatbot.handoff.hours import parse_hours
 from chatbot.handoff.tables import handoffs
-from chatbot.settings import HandoffSettings
 from chatbot.types import Availability, Handoff, Turn
 from knowledge.database import reading, refusal
 
@@ -44,7 +43,10 @@ class SqlDesk:
 
     Args:
         engine: From `knowledge.database.open_engine`.
-        settings: Hours, timezone, contact and webhook.
+        hours: Such as "Mon-Fri 09:00-18:00; Sat 10:00-16:00"; empty: always.
+        timezone: Of the hours, from the IANA list.
+        contact: E-mail or phone for when nobody is there.
+        webhook: Told about every handoff with a JSON POST; empty: nobody is told.
         timeout_s: How long the webhook may take to answer one request.
         retry_after_s: Pause before the second try; the third waits three times as long.
 
@@ -55,18 +57,19 @@ class SqlDesk:
     def __init__(
         self,
         engine: Engine,
-        settings: HandoffSettings,
         *,
+        hours: str = "",
+        timezone: str = "UTC",
+        contact: str = "",
+        webhook: str = "",
         timeout_s: float = 3.0,
         retry_after_s: float = 1.0,
     ) -> None:
         self._engine = engine
-        self._hours = parse_hours(settings.hours, timezone=settings.timezone)
-        self._contact = settings.contact
+        self._hours = parse_hours(hours, timezone=timezone)
+        self._contact = contact
         self._webhook = (
-            _Webhook(settings.webhook, timeout_s=timeout_s, retry_after_s=retry_after_s)
-            if settings.webhook
-            else None
+            _Webhook(webhook, timeout_s=timeout_s, retry_after_s=retry_after_s) if webhook else None
         )
 
     def availability(self, at: datetime) -> Availability:
@@ -180,7 +183,7 @@ class _Webhook:
         try:
             self._queue.put_nowait(event)
         except queue.Full:
-            log.error("handoff.webhook_dropped", turn=event["turn_id"], queued=_QUEUED)
+            log.warning("handoff.webhook_dropped", turn=event["turn_id"], queued=_QUEUED)
 
     def close(self) -> None:
         self._closing.set()
