@@ -36,10 +36,18 @@ class PageService(Protocol):
     """What the page needs of the service."""
 
     @property
-    def bot(self) -> Bot: ...
+    def bot(self) -> Bot:
+        """Answers, and keeps what was said."""
+        ...
+
     @property
-    def settings(self) -> Settings: ...
-    def suggestions(self, locale: str) -> list[str]: ...
+    def settings(self) -> Settings:
+        """Names, limits, default language."""
+        ...
+
+    def suggestions(self, locale: str) -> Sequence[str]:
+        """Questions to start with."""
+        ...
 
 
 def build_page(service: PageService) -> gr.Blocks:
@@ -68,7 +76,9 @@ class Page:
         p = self.parts
         everything = p.everything()
         p.blocks.load(self.load, [p.saved], everything, show_progress="hidden")
-        p.language.input(self.switch_language, [p.language, p.saved, p.current], everything, show_progress="hidden")
+        p.language.input(
+            self.switch_language, [p.language, p.saved, p.current], everything, show_progress="hidden"
+        )
         p.new.click(self.start_new, [p.language, p.saved], everything, show_progress="hidden")
         p.past.input(self.open_past, [p.past, p.language, p.saved], everything, show_progress="hidden")
         asked = [p.current, p.saved, p.language]
@@ -80,9 +90,21 @@ class Page:
         ]
         for event in streams:
             stream = event.then(self.answer, [p.asked, *asked], everything, show_progress="hidden")
-            p.box.stop(self.stopped, [p.current, *asked[1:]], everything, cancels=[stream], show_progress="hidden")
-        p.chat.like(self.rate, [p.language], [p.feedback, p.rated, p.reasons, p.comment], show_progress="hidden")
-        p.send.click(self.send_reasons, [p.rated, p.reasons, p.comment, p.language], [p.feedback], show_progress="hidden")
+            p.box.stop(
+                self.stopped, [p.current, *asked[1:]], everything, cancels=[stream], show_progress="hidden"
+            )
+        p.chat.like(
+            self.rate,
+            [p.chat, p.current, p.language],
+            [p.feedback, p.rated, p.reasons, p.comment],
+            show_progress="hidden",
+        )
+        p.send.click(
+            self.send_reasons,
+            [p.rated, p.reasons, p.comment, p.language],
+            [p.feedback],
+            show_progress="hidden",
+        )
         p.skip.click(lambda: gr.Column(visible=False), None, [p.feedback], show_progress="hidden")
 
     # What the customer does, each as a function from what the browser sent to what it shows.
@@ -91,7 +113,13 @@ class Page:
         """Open the page: last language, last conversation; else what the browser speaks."""
         saved = saved or {}
         accepts = (request.headers.get("accept-language") or "").lower()
-        spoken = "zh" if accepts.startswith("zh") else "en" if accepts.startswith("en") else self.service.settings.languages.default
+        spoken = (
+            "zh"
+            if accepts.startswith("zh")
+            else "en"
+            if accepts.startswith("en")
+            else self.service.settings.languages.default
+        )
         language = saved.get("language") or spoken
         kept = saved.get("conversations", [])
         return self._show(kept[0]["id"] if kept else uuid.uuid4().hex, language, saved)
@@ -143,11 +171,18 @@ class Page:
         saved = remember(saved, current, text)
         yield {p.chat: shown, p.box: gr.Textbox(submit_btn=False, stop_btn=True), p.saved: saved}
         try:
-            yield from self._stream(Message(current, text, datetime.now(UTC), locale=language, key=uuid.uuid4().hex), shown, language)
+            yield from self._stream(
+                Message(current, text, datetime.now(UTC), locale=language, key=uuid.uuid4().hex),
+                shown,
+                language,
+            )
         except KefuError:
             log.exception("page.answer_failed", conversation=current)
             yield self._note(shown, texts(language)["error"])
-        yield {p.box: gr.Textbox(submit_btn=True, stop_btn=False), p.past: past_list(saved, current, language)}
+        yield {
+            p.box: gr.Textbox(submit_btn=True, stop_btn=False),
+            p.past: past_list(saved, current, language),
+        }
 
     def _stream(self, message: Message, shown: list[ChatMessage], language: str) -> Iterator[Updates]:
         p, said = self.parts, ""
@@ -158,7 +193,10 @@ class Page:
                     said += piece.text
                     yield {p.chat: [*shown, {"role": "assistant", "content": said.replace("<", "&lt;")}]}
                 else:
-                    yield {p.chat: [*shown, *turn_messages(piece, language, last=True)], p.why: explanation(piece, language)}
+                    yield {
+                        p.chat: [*shown, *turn_messages(piece, language, last=True)],
+                        p.why: explanation(piece, language),
+                    }
         finally:
             pieces.close()  # type: ignore[attr-defined]
 
@@ -166,23 +204,23 @@ class Page:
         """The customer pressed stop: show what was stored."""
         return self._show(current, language, saved or {})
 
-    def rate(self, language: str, event: gr.LikeData) -> tuple[Any, str, Any, Any]:
+    def rate(
+        self, shown: list[ChatMessage], current: str, language: str, event: gr.LikeData
+    ) -> tuple[Any, str, Any, Any]:
         """Thumbs; a thumb down asks what was wrong."""
-        words, index = texts(language), event.index
-        turn = self._turn_at(event)
-        if turn is None or index is None:
+        words = texts(language)
+        at = event.index if isinstance(event.index, int) else event.index[0]
+        number = sum(message["role"] == "user" for message in shown[: at + 1])
+        turns = self._turns(current)
+        if not 1 <= number <= len(turns):
             return gr.Column(visible=False), "", gr.CheckboxGroup(), gr.Textbox()
-        up = event.liked is True or event.liked in ("Like", words["rate_up"])
+        turn = turns[number - 1].id
+        up = event.liked is True or event.liked == "Like"
         self.service.bot.store.rate(Rating(turn, "up" if up else "down", rated_at=datetime.now(UTC)))
         if up:
             gr.Info(words["thanks"], duration=3)
         reasons = gr.CheckboxGroup(choices=words["reasons"], value=[], label=words["rate_question"])
         return gr.Column(visible=not up), turn, reasons, gr.Textbox(value="", placeholder=words["comment"])
-
-    def _turn_at(self, event: gr.LikeData) -> str | None:
-        metadata = getattr(event, "_data", {}).get("metadata") or {}
-        found = str(metadata.get("id", "")).removesuffix("-sources")
-        return found or None
 
     def send_reasons(self, rated: str, reasons: Sequence[str], comment: str, language: str) -> Any:
         """The reasons of a thumb down."""

@@ -104,9 +104,7 @@ def _smalltalk(policy: RulePolicy, u: Understanding, _h: Sequence[Hit], _t: Sequ
     return Verdict(UseTemplate(u.intent), "Small talk.")
 
 
-def _unhappy(
-    policy: RulePolicy, u: Understanding, _h: Sequence[Hit], history: Sequence[Turn]
-) -> Verdict | None:
+def _unhappy(_p: RulePolicy, u: Understanding, _h: Sequence[Hit], history: Sequence[Turn]) -> Verdict | None:
     if u.sentiment > VERY_UNHAPPY or not history:
         return None
     before = history[-1].understanding.sentiment

@@ -76,7 +76,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Curves by language ("zh", "en"), operating points, certificate."""
+    """Curves by language ("zh", "en") and for documents ("document"), operating points, certificate."""
 
     curves: Mapping[str, Curve]
     thresholds: Thresholds
@@ -99,8 +99,12 @@ class Calibration:
 
     def apply(self, hits: Sequence[Hit], *, language: str) -> list[Hit]:
         """Hits with probabilities as scores, best first again."""
-        curve = self.curves.get(language) or next(iter(self.curves.values()))
-        scored = [replace(hit, score=curve.probability(hit.features)) for hit in hits]
+        stored = self.curves.get(language) or next(iter(self.curves.values()))
+        curves = {"document": self.curves.get("document", stored)}
+        scored = [
+            replace(hit, score=curves.get(hit.passage.source, stored).probability(hit.features))
+            for hit in hits
+        ]
         scored.sort(key=lambda hit: -hit.score)
         return [replace(hit, rank=rank) for rank, hit in enumerate(scored, 1)]
 

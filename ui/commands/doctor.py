@@ -32,7 +32,9 @@ class Finding:
 
 def doctor(
     *,
-    settings: Annotated[bool, typer.Option("--settings", help="Print every setting that is in force, and nothing else.")] = False,
+    settings: Annotated[
+        bool, typer.Option("--settings", help="Print every setting that is in force, and nothing else.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check settings, models, database, index and thresholds; exit 1 when something must be mended."""
@@ -57,7 +59,11 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Look at everything in turn; one broken thing does not hide the next."""
     yield Finding("python", "ok", f"{sys.version.split()[0]}")
     file = settings.project.folder / "kefu.toml"
-    yield Finding("settings", "ok" if file.exists() else "note", str(file) if file.exists() else f"no {file}: defaults are in force. 'kefu init FOLDER' writes one.")
+    yield Finding(
+        "settings",
+        "ok" if file.exists() else "note",
+        str(file) if file.exists() else f"no {file}: defaults are in force. 'kefu init FOLDER' writes one.",
+    )
     checks: dict[str, Callable[[Settings], Finding]] = {
         "models": _models,
         "database": _database,
@@ -102,18 +108,30 @@ def _index(settings: Settings) -> Finding:
     about = info(folder)
     behind = open_knowledge(settings).version() - int(about["knowledge_version"])
     if behind:
-        return Finding("index", "note", f"{behind} changes behind; a server takes them in by itself, or run 'kefu index build'.")
+        return Finding(
+            "index",
+            "note",
+            f"{behind} changes behind; a server takes them in by itself, or run 'kefu index build'.",
+        )
     return Finding("index", "ok", str(about["describe"]))
 
 
 def _thresholds(settings: Settings) -> Finding:
     from chatbot.assemble import calibration_in_force, open_knowledge
 
-    calibration, stale = calibration_in_force(settings, entries=sum(1 for _ in open_knowledge(settings).entries()))
+    calibration, stale = calibration_in_force(
+        settings, entries=sum(1 for _ in open_knowledge(settings).entries())
+    )
     if stale:
-        return Finding("thresholds", "note", f"{stale}: the bot answers in strict mode. Run 'kefu calibrate'.")
+        return Finding(
+            "thresholds", "note", f"{stale}: the bot answers in strict mode. Run 'kefu calibrate'."
+        )
     c = calibration.certificate
-    return Finding("thresholds", "ok", f"at most {c.risk:.0%} wrong among answered, {c.coverage:.0%} answered, fitted {c.fitted_at}")
+    return Finding(
+        "thresholds",
+        "ok",
+        f"at most {c.risk:.0%} wrong among answered, {c.coverage:.0%} answered, fitted {c.fitted_at}",
+    )
 
 
 def _port(settings: Settings) -> Finding:
@@ -121,7 +139,11 @@ def _port(settings: Settings) -> Finding:
         probe.settimeout(0.5)
         taken = probe.connect_ex((settings.server.host, settings.server.port)) == 0
     if taken:
-        return Finding("port", "note", f"{settings.server.port} is in use (by a running server?). Another one: 'kefu serve --port N'.")
+        return Finding(
+            "port",
+            "note",
+            f"{settings.server.port} is in use (by a running server?). Another one: 'kefu serve --port N'.",
+        )
     return Finding("port", "ok", f"{settings.server.port} is free")
 
 
@@ -130,4 +152,8 @@ def _disk(settings: Settings) -> Finding:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 1e9
-    return Finding("disk", "ok" if free > 1 else "problem", f"{free:.0f} GB free" + ("" if free > 1 else ". Make room: the database must be able to grow."))
+    return Finding(
+        "disk",
+        "ok" if free > 1 else "problem",
+        f"{free:.0f} GB free" + ("" if free > 1 else ". Make room: the database must be able to grow."),
+    )

@@ -68,7 +68,10 @@ intents:
 def init(
     folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
     *,
-    demo: Annotated[bool, typer.Option("--demo", help="The demo company's settings and knowledge files instead of samples.")] = False,
+    demo: Annotated[
+        bool,
+        typer.Option("--demo", help="The demo company's settings and knowledge files instead of samples."),
+    ] = False,
 ) -> None:
     """Make a new project: settings, and sample knowledge to start from."""
     written = write_project(folder, demo=demo)
@@ -76,7 +79,9 @@ def init(
         talk.print(f"wrote {path}")
     where = folder if str(folder) != "." else "this folder"
     steps = "import faq faq_zh.csv faq_en.csv" if demo else "import faq faq.csv"
-    talk.print(f"Next, in {where}: 'kefu {steps}', 'kefu import intents intents.yaml', then 'kefu chat' or 'kefu serve'.")
+    talk.print(
+        f"Next, in {where}: 'kefu {steps}', 'kefu import intents intents.yaml', then 'kefu chat' or 'kefu serve'."
+    )
 
 
 def write_project(folder: Path, *, demo: bool) -> list[Path]:
@@ -107,5 +112,8 @@ def _demo_files() -> dict[str, bytes]:
     demo = files("knowledge") / "data" / "demo"
     names = ["kefu.toml", "faq_zh.csv", "faq_en.csv", "intents.yaml"]
     texts = {name: (demo / name).read_bytes() for name in names}
-    texts |= {f"docs/{doc.name}": doc.read_bytes() for doc in sorted((demo / "docs").iterdir(), key=lambda d: d.name)}
+    texts |= {
+        f"docs/{doc.name}": doc.read_bytes()
+        for doc in sorted((demo / "docs").iterdir(), key=lambda d: d.name)
+    }
     return texts

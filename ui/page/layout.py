@@ -63,7 +63,9 @@ def _left(words: dict[str, Any]) -> dict[str, Any]:
     with gr.Sidebar(open=False, elem_classes="past-bar", width=280):
         return {
             "new": gr.Button("＋ " + words["new"], elem_classes="new-button", variant="secondary"),
-            "past": gr.Radio([], label=words["no_past"], elem_classes="past-list", container=False, show_label=True),
+            "past": gr.Radio(
+                [], label=words["no_past"], elem_classes="past-list", container=False, show_label=True
+            ),
         }
 
 
@@ -104,7 +106,9 @@ def _middle(settings: Settings, words: dict[str, Any], language: str) -> dict[st
         )
         with gr.Column(visible=False, elem_classes="feedback") as made["feedback"]:
             made["reasons"] = gr.CheckboxGroup(words["reasons"], label=words["rate_question"])
-            made["comment"] = gr.Textbox(show_label=False, placeholder=words["comment"], max_lines=3, container=False)
+            made["comment"] = gr.Textbox(
+                show_label=False, placeholder=words["comment"], max_lines=3, container=False
+            )
             with gr.Row():
                 made["send"] = gr.Button(words["send"], variant="primary", size="sm")
                 made["skip"] = gr.Button(words["skip"], size="sm")

@@ -28,15 +28,15 @@ def plain(text: str) -> str:
 
 def user_message(text: str) -> ChatMessage:
     """What the customer wrote, shown as text and nothing else."""
-    return {"role": "user", "content": re.sub(r"([\\`*_{}\[\]()#+\-.!|>~$])", r"\\\1", text).replace("<", "&lt;")}
+    return {
+        "role": "user",
+        "content": re.sub(r"([\\`*_{}\[\]()#+\-.!|>~$])", r"\\\1", text).replace("<", "&lt;"),
+    }
 
 
-def bot_message(turn_id: str, reply: Reply, *, options: bool) -> ChatMessage:
-    """A reply; its quick replies are buttons while it is the last one."""
-    message: ChatMessage = {"role": "assistant", "content": plain(reply.text), "metadata": {"id": turn_id}}
-    if options and reply.quick_replies:
-        message["options"] = [{"value": text, "label": text} for text in reply.quick_replies]
-    return message
+def bot_message(turn_id: str, reply: Reply) -> ChatMessage:
+    """A reply's text."""
+    return {"role": "assistant", "content": plain(reply.text), "metadata": {"id": turn_id}}
 
 
 def source_message(turn_id: str, reply: Reply, language: str) -> list[ChatMessage]:
@@ -74,11 +74,11 @@ def conversation(turns: Sequence[Turn], language: str) -> list[ChatMessage]:
 
 
 def turn_messages(turn: Turn, language: str, *, last: bool) -> list[ChatMessage]:
-    """The bot's side of a turn."""
-    return [
-        *source_message(turn.id, turn.reply, language),
-        bot_message(turn.id, turn.reply, options=last),
-    ]
+    """The bot's side of a turn; its quick replies are buttons while it is the last one."""
+    shown = [bot_message(turn.id, turn.reply), *source_message(turn.id, turn.reply, language)]
+    if last and turn.reply.quick_replies:
+        shown[-1]["options"] = [{"value": text, "label": text} for text in turn.reply.quick_replies]
+    return shown
 
 
 def explanation(turn: Turn | None, language: str) -> str:
@@ -101,7 +101,9 @@ def explanation(turn: Turn | None, language: str) -> str:
         f"<h4>{html.escape(words['found'])}</h4>{_hits(turn)}"
         f"<h4>{html.escape(words['timings'])}</h4>{_timings(turn, words)}"
         f"<h4>{html.escape(words['versions'])}</h4><p class='why-versions'>"
-        + " · ".join(f"{html.escape(name)} {html.escape(str(value)[:24])}" for name, value in turn.versions.items())
+        + " · ".join(
+            f"{html.escape(name)} {html.escape(str(value)[:24])}" for name, value in turn.versions.items()
+        )
         + "</p>"
     )
 
@@ -120,6 +122,8 @@ def _timings(turn: Turn, words: dict[str, Any]) -> str:
     pairs: Iterable[tuple[str, float]] = turn.seconds.items()
     return (
         "<p class='why-timings'>"
-        + " · ".join(f"{html.escape(words['stages'].get(name, name))} {value * 1000:.0f} ms" for name, value in pairs)
+        + " · ".join(
+            f"{html.escape(words['stages'].get(name, name))} {value * 1000:.0f} ms" for name, value in pairs
+        )
         + "</p>"
     )

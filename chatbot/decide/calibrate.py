@@ -1,0 +1,247 @@
+"""Fit what the policy needs: score -> probability, and operating points for a stated risk.
+
+Learn-then-Test with a fixed sequence (Angelopoulos et al. 2021): thresholds are tried from strict to
+loose, and the last one is taken before the exact binomial bound of the wrong share exceeds the risk.
+Probabilities are cross-fitted, so no question is judged by a curve that it helped to fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import beta
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from chatbot.decide.questions import Question
+from chatbot.decide.thresholds import Calibration, CalibrationError, Certificate, Curve, Thresholds
+from knowledge.types import Hit, Retriever
+
+Report: TypeAlias = Callable[[str, float], None]
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+FOLDS = 5
+FEWEST_QUESTIONS = 60
+GRID = tuple(round(0.99 - step * 0.01, 2) for step in range(90))
+"""Fixed before any data is seen, from strict to loose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A question with its hits, each marked right (True) or wrong."""
+
+    question: Question
+    hits: Sequence[Hit]
+    right: Sequence[bool]
+
+
+def judge(questions: Sequence[Question], retriever: Retriever, *, k: int, progress: Report) -> list[Judged]:
+    """Search every question; hits in another language than the question's are left out of the judgement."""
+    judged = []
+    for done, question in enumerate(questions, 1):
+        found = retriever.search(question.text, k, locale=question.language)
+        document = question.origin == "document"
+        hits = [
+            hit
+            for hit in found
+            if hit.passage.locale == question.language
+            and (question.origin == "out_of_scope" or (hit.passage.source == "document") == document)
+        ]
+        right = [hit.passage.id in question.answers for hit in hits]
+        judged.append(Judged(question, hits, right))
+        if done % 20 == 0 or done == len(questions):
+            progress("Asking held-out questions", done / len(questions))
+    return judged
+
+
+def fit(
+    judged: Sequence[Judged],
+    *,
+    intent_threshold: float,
+    certificate: Callable[[Mapping[str, float | int | str]], Certificate],
+    risk: float,
+    confidence: float,
+    seed: int,
+) -> Calibration:
+    """Curves by language and for documents, and the operating points.
+
+    Args:
+        judged: Held-out questions with judged hits.
+        intent_threshold: Fitted with the intents (see `chatbot.understand.intent`).
+        certificate: Makes the certificate from the measured figures.
+        risk: Largest share of wrong answers among given ones, 0..1.
+        confidence: Of the bound on that share, 0..1.
+        seed: Of the folds.
+
+    Raises:
+        CalibrationError: Fewer than 60 questions, or none of them answered right.
+    """
+    groups = _groups(judged)
+    stored = [one for name, group in groups.items() if name != "document" for one in group]
+    if len(stored) < FEWEST_QUESTIONS or not any(any(one.right) for one in stored):
+        msg = f"{len(stored)} questions can be made from this knowledge, and at least {FEWEST_QUESTIONS} are needed to fit thresholds. Import more FAQs, or keep the default calibration."
+        raise CalibrationError(msg)
+    curves: dict[str, Curve] = {}
+    tops: list[tuple[Judged, float, bool, bool]] = []
+    for name, group in groups.items():
+        if name == "document":
+            continue
+        curves[name] = _fit_curve(group)
+        tops += _cross_fitted(group, seed)
+    answer, figures = operating_point(tops, risk=risk, confidence=confidence)
+    strict, _ = operating_point(tops, risk=risk / 2, confidence=confidence)
+    document = _fit_documents(groups, curves)
+    thresholds = Thresholds(
+        answer=answer,
+        strict=max(strict, answer),
+        clarify=_clarify_point(tops, answer),
+        compose=_compose_point(groups, document),
+        intent=intent_threshold,
+    )
+    if document is not None:
+        curves["document"] = document
+    return Calibration(curves, thresholds, certificate(figures))
+
+
+def _groups(judged: Sequence[Judged]) -> dict[str, list[Judged]]:
+    groups: dict[str, list[Judged]] = {}
+    for one in judged:
+        document = one.question.origin == "document"
+        groups.setdefault("document" if document else one.question.language, []).append(one)
+    return groups
+
+
+def _stored(one: Judged) -> list[tuple[Hit, bool]]:
+    return [(h, r) for h, r in zip(one.hits, one.right, strict=True) if h.passage.source != "document"]
+
+
+def _fit_curve(group: Sequence[Judged]) -> Curve:
+    pairs = [pair for one in group for pair in _stored(one)]
+    return _logistic([(hit.features, right) for hit, right in pairs])
+
+
+def _logistic(rows: Sequence[tuple[Mapping[str, float], bool]]) -> Curve:
+    names = sorted({name for features, _ in rows for name in features})
+    matrix = np.array([[features.get(name, 0.0) for name in names] for features, _ in rows])
+    labels = np.array([right for _, right in rows])
+    if labels.all() or not labels.any():
+        return Curve({}, 4.0 if labels.all() else -4.0)
+    scaler = StandardScaler().fit(matrix)
+    model = LogisticRegression(C=1.0, max_iter=1000).fit(scaler.transform(matrix), labels)
+    weights: Floats = model.coef_[0] / scaler.scale_
+    bias = float(model.intercept_[0] - (weights * scaler.mean_).sum())
+    return Curve({n: float(w) for n, w in zip(names, weights, strict=True)}, bias)
+
+
+def _cross_fitted(group: Sequence[Judged], seed: int) -> list[tuple[Judged, float, bool, bool]]:
+    """Of each question: the best hit's probability, whether it is right, whether one of three is."""
+    order = np.random.default_rng(seed).permutation(len(group))
+    tops = []
+    for fold in range(FOLDS):
+        held = set(order[fold::FOLDS].tolist())
+        curve = _fit_curve([one for i, one in enumerate(group) if i not in held])
+        for i in held:
+            scored = sorted(((curve.probability(h.features), r) for h, r in _stored(group[i])), reverse=True)
+            best, right = scored[0] if scored else (0.0, False)
+            tops.append((group[i], best, right, any(r for _, r in scored[:3])))
+    return tops
+
+
+def operating_point(
+    tops: Sequence[tuple[Judged, float, bool, bool]], *, risk: float, confidence: float
+) -> tuple[float, dict[str, float | int | str]]:
+    """The loosest threshold that keeps the promise, and what it gives on the held-out questions."""
+    probability = np.array([top[1] for top in tops])
+    right = np.array([top[2] for top in tops])
+    answerable = np.array([bool(top[0].question.answers) for top in tops])
+    chosen = GRID[0]
+    for threshold in GRID:
+        answered = probability >= threshold
+        wrong, total = int((answered & ~right).sum()), int(answered.sum())
+        if upper_bound(0, total, confidence=confidence) > risk:
+            continue  # too few answers to bound anything: no test yet
+        if upper_bound(wrong, total, confidence=confidence) > risk:
+            break
+        chosen = threshold
+    answered = probability >= chosen
+    wrong, total = int((answered & ~right).sum()), int(answered.sum())
+    return chosen, {
+        "questions": len(tops),
+        "coverage": float((answered & right).sum() / max(1, answerable.sum())),
+        "wrong_rate": wrong / max(1, total),
+        "wrong_rate_upper": upper_bound(wrong, total, confidence=confidence),
+        "unanswerable_answered": float((answered & ~answerable).sum() / max(1, (~answerable).sum())),
+    }
+
+
+def upper_bound(wrong: int, total: int, *, confidence: float) -> float:
+    """Exact one-sided binomial bound on a share (Clopper and Pearson 1934); 1.0 of nothing."""
+    return 1.0 if wrong >= total else float(beta.ppf(confidence, wrong + 1, total - wrong))
+
+
+def _clarify_point(tops: Sequence[tuple[Judged, float, bool, bool]], answer: float) -> float:
+    """The loosest threshold from which asking is right more often than not."""
+    chosen = answer
+    for threshold in (t for t in GRID if t < answer):
+        asked = [top for top in tops if threshold <= top[1] < answer]
+        if len(asked) >= 5 and sum(top[3] for top in asked) / len(asked) < 0.5:
+            break
+        chosen = threshold
+    return chosen
+
+
+def _fit_documents(groups: Mapping[str, Sequence[Judged]], curves: Mapping[str, Curve]) -> Curve | None:
+    asked = groups.get("document", [])
+    rows = [(hit.features, right) for one in asked for hit, right in zip(one.hits, one.right, strict=True)]
+    for name in curves:
+        for one in groups[name]:
+            if one.question.origin == "out_of_scope":
+                rows += [(hit.features, False) for hit in one.hits if hit.passage.source == "document"]
+    return _logistic(rows) if any(right for _, right in rows) else None
+
+
+def _compose_point(groups: Mapping[str, Sequence[Judged]], document: Curve | None) -> float:
+    """Where at most one in twenty out-of-scope questions would still reach a document."""
+    if document is None:
+        return 1.0
+    best = [
+        max(
+            (document.probability(h.features) for h in one.hits if h.passage.source == "document"),
+            default=0.0,
+        )
+        for name, group in groups.items()
+        if name != "document"
+        for one in group
+        if one.question.origin == "out_of_scope"
+    ]
+    return float(np.clip(np.quantile(best, 0.95), 0.05, 0.99)) if best else 0.5
+
+
+def certify(
+    *, encoder: str, entries: int, knowledge_version: int, risk: float, confidence: float, seed: int
+) -> Callable[[Mapping[str, float | int | str]], Certificate]:
+    """A certificate's maker: everything but the figures, which come when they are measured."""
+
+    def make(figures: Mapping[str, float | int | str]) -> Certificate:
+        return Certificate(
+            encoder=encoder,
+            entries=entries,
+            knowledge_version=knowledge_version,
+            risk=risk,
+            confidence=confidence,
+            questions=int(figures["questions"]),
+            coverage=float(figures["coverage"]),
+            wrong_rate=float(figures["wrong_rate"]),
+            wrong_rate_upper=float(figures["wrong_rate_upper"]),
+            unanswerable_answered=float(figures["unanswerable_answered"]),
+            fitted_at=datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"),
+            made_from="wordings and entries held back from the index, and out-of-scope sentences",
+            seed=seed,
+        )
+
+    return make

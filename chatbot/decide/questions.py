@@ -1,0 +1,115 @@
+"""Questions for calibration, made from the knowledge itself by holding parts of it back.
+
+similar      a wording of an FAQ that the index is not shown: its own answer should still be found
+varied       where an FAQ has one wording only: the same with small changes, as customers type
+left_out     all wordings of an FAQ that the index is not shown at all: nothing answers them
+document     a sentence cut out of a document's passage: the rest of that passage should be found
+out_of_scope sentences that no shop's knowledge answers
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from knowledge.types import Entry
+
+Origin: TypeAlias = Literal["similar", "varied", "left_out", "document", "out_of_scope"]
+
+LEFT_OUT_SHARE = 0.2
+MOST_ENTRIES = 3000
+"""Questions are made from at most so many entries; more would only take longer."""
+_SENTENCE = re.compile(r"[^。！？.!?\n]+[。！？.!?]?")
+_FRAME = re.compile(
+    r"^(请问一下|请问|你好[,，]?|我想问一下?|how (do|can|could|would) i|can i|could i|what is|what are|is it possible to|do you)\s*"
+    r"|(吗|呢|啊|呀|么)?[?？]?$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question with what answers it."""
+
+    text: str
+    language: str
+    answers: frozenset[str]
+    """Ids of the passages that answer it; empty: nothing does."""
+    origin: Origin
+
+
+def hold_out(
+    entries: Sequence[Entry], *, out_of_scope: Sequence[tuple[str, str]], seed: int
+) -> tuple[list[Entry], list[Question]]:
+    """Split the knowledge into what a trial index is shown, and questions about it and about the rest.
+
+    Args:
+        entries: Everything known.
+        out_of_scope: Pairs of language and sentence.
+        seed: Equal seeds make equal splits.
+    """
+    rng = random.Random(seed)
+    asked = set(rng.sample(range(len(entries)), min(len(entries), MOST_ENTRIES)))
+    same_answer = _by_answer(entries)
+    kept: list[Entry] = []
+    questions: list[Question] = []
+    for position, entry in enumerate(entries):
+        if position not in asked:
+            kept.append(entry)
+            continue
+        shown, made = _split(entry, same_answer[entry.passage.text], rng)
+        kept += shown
+        questions += made
+    languages = {entry.passage.locale for entry in entries}
+    questions += [
+        Question(text, language, frozenset(), "out_of_scope")
+        for language, text in out_of_scope
+        if language in languages
+    ]
+    return kept, questions
+
+
+def _by_answer(entries: Iterable[Entry]) -> dict[str, frozenset[str]]:
+    groups: dict[str, set[str]] = {}
+    for entry in entries:
+        groups.setdefault(entry.passage.text, set()).add(entry.passage.id)
+    return {text: frozenset(ids) for text, ids in groups.items()}
+
+
+def _split(entry: Entry, answers: frozenset[str], rng: random.Random) -> tuple[list[Entry], list[Question]]:
+    language = entry.passage.locale
+    if entry.passage.source == "document":
+        return _cut_sentence(entry, answers, rng)
+    if len(answers) == 1 and rng.random() < LEFT_OUT_SHARE:
+        left_out = rng.sample(entry.questions, min(2, len(entry.questions)))
+        return [], [Question(text, language, frozenset(), "left_out") for text in left_out]
+    if len(entry.questions) > 1:
+        held = rng.choice(entry.questions[1:])
+        rest = tuple(question for question in entry.questions if question != held)
+        return [replace(entry, questions=rest)], [Question(held, language, answers, "similar")]
+    return [entry], [Question(vary(entry.questions[0], rng), language, answers, "varied")]
+
+
+def _cut_sentence(
+    entry: Entry, answers: frozenset[str], rng: random.Random
+) -> tuple[list[Entry], list[Question]]:
+    sentences = [s.strip() for s in _SENTENCE.findall(entry.passage.text) if 12 <= len(s.strip()) <= 200]
+    if len(sentences) < 3:
+        return [entry], []
+    cut = rng.choice(sentences)
+    rest = replace(entry.passage, text=entry.passage.text.replace(cut, " "))
+    return [replace(entry, passage=rest)], [Question(cut, entry.passage.locale, answers, "document")]
+
+
+def vary(text: str, rng: random.Random) -> str:
+    """The same question as another customer might type it: frame dropped, one slip of the keyboard."""
+    bare = _FRAME.sub("", text.strip()).strip(" ?？。.") or text
+    if len(bare) < 6:
+        return bare
+    at = rng.randrange(1, len(bare) - 2)
+    if rng.random() < 0.5:
+        return bare[:at] + bare[at + 1] + bare[at] + bare[at + 2 :]
+    return bare[:at] + bare[at + 1 :]
