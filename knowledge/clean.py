@@ -29,6 +29,7 @@ _SAME_SIGN = str.maketrans(
 )
 
 
+@lru_cache(maxsize=32_768)
 def normalise(text: str) -> str:
     """The form in which two spellings of one question are equal.
 

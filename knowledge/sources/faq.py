@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -45,13 +45,20 @@ class FaqFile:
     """How the file was understood, where that is not obvious."""
 
 
-def read_faqs(path: Path, *, format: str | None = None, locale: str | None = None) -> FaqFile:  # noqa: A002 - the command line's word
+def read_faqs(
+    path: Path,
+    *,
+    format: str | None = None,
+    locale: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> FaqFile:  # noqa: A002 - the command line's word
     """Read an FAQ file.
 
     Args:
         path: A file whose name ends with one of `CONTAINERS`, or any when `format` names one.
         format: One of `FORMATS`; None finds out.
         locale: The language of rows that do not say; None guesses each.
+        progress: Called now and then with how many rows are read and how many there are.
 
     Raises:
         UnreadableFileError: The file cannot be opened or decoded, or has no question and answer columns.
@@ -70,12 +77,14 @@ def read_faqs(path: Path, *, format: str | None = None, locale: str | None = Non
     vendor = OWN_RULES.get(forced or "") or vendor_of(headers)
     if container in ("json", "jsonl"):
         _need_columns(path, list(headers), vendor)
-    rows = [
-        FaqRow(record.place, None, problems=(record,))
-        if isinstance(record, Problem)
-        else faq_of(record[0], record[1], vendor=vendor, locale=locale)
-        for record in records
-    ]
+    rows = []
+    for number, record in enumerate(records, start=1):
+        if isinstance(record, Problem):
+            rows.append(FaqRow(record.place, None, problems=(record,)))
+        else:
+            rows.append(faq_of(record[0], record[1], vendor=vendor, locale=locale))
+        if progress and (number % 1_000 == 0 or number == len(records)):
+            progress(number, len(records))
     unknown = tuple(header for header in headers if column_of(header) is None)
     return FaqFile(path, tuple(merge_wordings(rows) if vendor == "azure" else rows), unknown, tuple(remarks))
 

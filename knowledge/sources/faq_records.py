@@ -131,7 +131,7 @@ class _Cells:
     def take(self, column: str, parse: Callable[[Any], T], default: T) -> T:
         """The parsed cell, or `default` when it is missing or wrong; what is wrong is kept."""
         header, value = self._cells.get(column, ("", None))
-        if not header:
+        if not header or value is None or value == "":
             return default
         try:
             return parse(value)
