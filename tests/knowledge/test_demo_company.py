@@ -23,6 +23,8 @@ LANGUAGES = ("zh", "en")
 SETTINGS_SLOTS = {"company", "bot_name", "contact", "hours"}
 TO_A_PERSON = {"zh": "转人工", "en": "Talk to a person"}
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+MONTHS = "January February March April May June July August September October November December".split()
+DAY_OF_MONTH = re.compile(rf"(\d{{1,2}}) ({'|'.join(MONTHS)})\b")
 
 
 def faq_rows(language: str) -> list[dict[str, str]]:
@@ -39,6 +41,7 @@ def plain(text: str) -> str:
 
 
 def numbers(text: str) -> set[str]:
+    text = DAY_OF_MONTH.sub(lambda day: f"{day[1]} {MONTHS.index(day[2]) + 1}", text)
     return {found.replace(",", "") for found in NUMBER.findall(text)}
 
 
