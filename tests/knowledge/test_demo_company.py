@@ -23,7 +23,20 @@ LANGUAGES = ("zh", "en")
 SETTINGS_SLOTS = {"company", "bot_name", "contact", "hours"}
 TO_A_PERSON = {"zh": "转人工", "en": "Talk to a person"}
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-MONTHS = "January February March April May June July August September October November December".split()
+MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
 DAY_OF_MONTH = re.compile(rf"(\d{{1,2}}) ({'|'.join(MONTHS)})\b")
 
 
