@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import structlog
 from fastapi import FastAPI
 
 from chatbot.settings import Settings
@@ -125,6 +127,24 @@ class FakeService:
         return ["怎么退货？"] if locale.startswith("zh") else ["How do I return it?"]
 
 
+class ObedientBot:
+    """Does what each message says, e.g. {"pieces": 4, "piece_s": 0.1}; says on stdout how each turn ended."""
+
+    def __init__(self, service: FakeService) -> None:
+        self.service = service
+
+    def reply(self, message: Message) -> Iterator[Delta | Turn]:
+        wanted = json.loads(message.text)
+        bot = FakeBot(self.service.store, ["x" * wanted.get("size", 4) + " "] * wanted.get("pieces", 2))
+        bot.gate = lambda: time.sleep(wanted.get("piece_s", 0.0))
+        try:
+            yield from bot.reply(message)
+        finally:
+            turns = self.service.store.history(message.conversation_id)
+            sys.stdout.write(f"{turns[-1].reply.finish if turns else 'nothing'}\n")
+            sys.stdout.flush()
+
+
 def made_turn(message: Message, text: str, *, finish: Any = "complete", sequence: int = 1) -> Turn:
     number = f"turn-{abs(hash((message.conversation_id, message.key, text))):x}"
     return Turn(
@@ -166,11 +186,13 @@ async def running(
     """The app and a client of it; the threads end with it."""
     app = create_app(service or FakeService(), settings=made_settings(**tables), mounts=mounts)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=("10.0.0.9", 4711))
-    async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client:
-        try:
-            yield app, client
-        finally:
-            context_of(app).close()
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+        app.state.logs = logs
+        async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client:
+            try:
+                yield app, client
+            finally:
+                context_of(app).close()
 
 
 class Stream:

@@ -51,6 +51,8 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._reading: asyncio.TimerHandle | None = None
         self._writing: asyncio.TimerHandle | None = None
+        self._begun = False
+        """The first byte of a request is here, its headers are not complete."""
         self._in_body = False
         self._header_bytes = 0
 
@@ -74,14 +76,22 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._wait_for_headers()
             self._header_bytes += len(data)
         super().data_received(data)
+        if self._begun and self._reading is None:
+            self._wait_for_headers()  # the next request began behind a whole one, in the same piece
         if not self._in_body and self._header_bytes > MAX_HEADER_BYTES and not self._answering():
             self._refuse(
                 Problem(431, "headers-too-large", "The request's headers are too large. Send fewer.")
             )
 
+    def on_message_begin(self) -> None:
+        """A request's first byte."""
+        self._begun = True
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
         """From here on the body is awaited."""
         self._stop_reading_clock()
+        self._begun = False
         self._in_body = True
         self._header_bytes = 0
         self._reading = self.loop.call_later(self.body_timeout_s, self._body_is_late)

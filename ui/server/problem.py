@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -110,8 +111,16 @@ def problem_of(error: Exception, scope: Scope) -> Problem:
             log.error("service.failed", error=str(error))
             return Problem.retry(503, "service-unavailable", say("failed", language), after_s=2)
         case _:
-            log.error("http.failed", exc_info=error)
+            log.error("http.failed", exception=traceback_of(error))
             return Problem(500, "failed", say("failed", language))
+
+
+def traceback_of(error: BaseException) -> str:
+    """Where it happened, as text.
+
+    A log that renders exceptions itself may add local variables, and with them what the customer wrote.
+    """
+    return "".join(traceback.format_exception(error))
 
 
 def install(app: FastAPI) -> None:
@@ -138,7 +147,9 @@ def _invalid(error: RequestValidationError) -> Problem:
 
 def _explain(error: HTTPException, scope: Scope) -> str:
     if error.status_code == 400:
-        return "The body cannot be read as JSON. Check it for what is missing, or for nesting that is too deep."
+        return (
+            "The body cannot be read as JSON. Check it for what is missing, or for nesting that is too deep."
+        )
     if error.status_code == 404:
         return "There is nothing at this address. GET /openapi.json lists what there is."
     if error.status_code == 405:

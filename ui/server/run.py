@@ -43,7 +43,7 @@ def serve(app: FastAPI, settings: Settings) -> None:
     """
     configure_logs()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    listener = _listen(settings)
+    listener = listen(settings)
     server = GracefulServer(app, settings)
     host, port = listener.getsockname()[:2]
     log.info("server.started", url=f"http://{host}:{port}", workers=settings.server.workers)
@@ -92,7 +92,12 @@ class GracefulServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _listen(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
+    """The socket of the server's address.
+
+    Raises:
+        SettingsError: The address cannot be used.
+    """
     host, port = settings.server.host, settings.server.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)

@@ -68,12 +68,8 @@ class Answering:
         """Say something; on the loop's thread."""
         self._items.put_nowait(item)
 
-    def put_from_thread(self, item: Item) -> None:
-        """Say something; on any thread."""
-        self.on_loop(self.put, item)
-
     def on_loop(self, function: Callable[..., object], *args: object) -> None:
-        """Call something on the loop's thread."""
+        """Call something on the loop's thread, from any thread."""
         with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
             self._loop.call_soon_threadsafe(function, *args)
 
@@ -165,7 +161,7 @@ class Turns:
                 answering.started = True
                 self._reply(answering)
         except Exception as error:
-            answering.put_from_thread(error)
+            answering.on_loop(answering.put, error)
         finally:
             answering.on_loop(self._finish, answering)
 
@@ -175,9 +171,9 @@ class Turns:
             for piece in pieces:
                 if isinstance(piece, Turn):
                     self._metrics.turn(piece)
-                    answering.put_from_thread(piece)
+                    answering.on_loop(self._deliver, answering, piece)
                 elif answering.pieces:
-                    answering.put_from_thread(piece)
+                    answering.on_loop(answering.put, piece)
                 if answering.left.is_set():
                     return
         finally:
@@ -185,7 +181,14 @@ class Turns:
             if close is not None:
                 close()  # here and not at collection: an interrupted turn is stored now
 
+    def _deliver(self, answering: Answering, turn: Turn) -> None:
+        # The place is free before the client has its answer: a retry right after it must not meet itself.
+        self._finish(answering)
+        answering.put(turn)
+
     def _finish(self, answering: Answering) -> None:
+        if answering not in self._open:
+            return
         self._open.discard(answering)
         self._metrics.turns_under_way.set(len(self._open))
         conversation_id = answering.message.conversation_id

@@ -17,6 +17,8 @@ from typing import ParamSpec, TypeVar
 
 import structlog
 
+from ui.server.problem import traceback_of
+
 log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
@@ -33,6 +35,7 @@ class Workers:
         self._threads: list[threading.Thread] = []
         self._idle = threading.Semaphore(0)
         self._mutex = threading.Lock()
+        self._closed = False
 
     def submit(self, work: Callable[[], object]) -> None:
         """Have the work done soon; it sees the caller's context variables (the request id)."""
@@ -65,9 +68,11 @@ class Workers:
     def close(self, *, wait_s: float = 0.0) -> int:
         """Let the threads end after their work; how many were still busy when the wait was over."""
         with self._mutex:
-            threads, self._threads = self._threads, []
-        for _ in threads:
-            self._queue.put(None)
+            threads = list(self._threads)
+            if not self._closed:
+                self._closed = True
+                for _ in threads:
+                    self._queue.put(None)
         deadline = time.monotonic() + wait_s
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -77,8 +82,8 @@ class Workers:
         while (work := self._queue.get()) is not None:
             try:
                 work()
-            except Exception:
-                log.exception("worker.failed")
+            except Exception as error:
+                log.error("worker.failed", exception=traceback_of(error))  # noqa: TRY400 - no local variables
             self._idle.release()
 
 
