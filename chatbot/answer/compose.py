@@ -1,0 +1,185 @@
+"""Compose an answer from passages: the model writes, the guard lets through what stands in them.
+
+A sentence leaves here only after it passed; the first one that does not pass ends the composition.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from langchain_core.language_models import BaseChatModel
+
+from chatbot.answer.breaker import Breaker
+from chatbot.answer.extract import pieces, relevance
+from chatbot.answer.guard import examine
+from chatbot.answer.prompt import messages
+from chatbot.answer.sentences import arriving, split
+from chatbot.settings import GenerationSettings
+from knowledge.types import Passage
+
+log = structlog.get_logger(__name__)
+
+_MOST_SENTENCES = 3
+_CHARACTERS_PER_TOKEN = 8
+"""No tokenizer writes longer tokens on average; more characters than this mean an endless stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence that passed."""
+
+    text: str
+    passage_ids: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a composition ended."""
+
+    refused: list[str] = field(default_factory=list)
+    """"sentence: why" for each that did not pass, and what else ended it."""
+    cut: bool = False
+    """The token limit or the deadline ended it."""
+
+
+class Composer:
+    """Writes answers with a chat model; safe to use from many threads.
+
+    Args:
+        model: The dialogue model.
+        settings: Token limit, temperature, deadline, number of passages.
+        breaker: Remembers failures of the model.
+    """
+
+    def __init__(
+        self, model: BaseChatModel, settings: GenerationSettings, *, breaker: Breaker | None = None
+    ) -> None:
+        self._model, self._settings = model, settings
+        self._breaker = breaker or Breaker()
+
+    def compose(
+        self, question: str, passages: Sequence[Passage], *, language: str
+    ) -> Generator[Said, None, Outcome]:
+        """Yield sentences as they pass; return how it ended. Never raises for the model's sake.
+
+        Closing the generator stops the model.
+        """
+        outcome = Outcome()
+        if not self._breaker.allows():
+            outcome.refused.append("the dialogue model failed repeatedly and rests")
+            return outcome
+        passages = passages[: self._settings.passages]
+        ends = time.monotonic() + self._settings.deadline_s
+        try:
+            stream = _bounded(lambda: self._pieces(question, passages, language), ends)
+            yield from self._passing(question, passages, arriving(stream), outcome)
+            self._breaker.worked()
+        except _Ended as ended:
+            outcome.cut = True
+            outcome.refused.append(str(ended))
+            self._breaker.failed() if ended.fault else self._breaker.worked()
+        except Exception as error:
+            # Whatever the model or its server does, the stored answer is at hand.
+            self._breaker.failed()
+            outcome.refused.append(f"the dialogue model failed: {type(error).__name__}")
+            log.warning("compose.failed", error=type(error).__name__)
+        return outcome
+
+    def _passing(
+        self, question: str, passages: Sequence[Passage], sentences: Iterator[str], outcome: Outcome
+    ) -> Iterator[Said]:
+        earlier: list[str] = []
+        for sentence in sentences:
+            finding = examine(sentence, passages)
+            refusals = list(finding.refusals) or _beside(question, sentence, passages, earlier)
+            if refusals:
+                outcome.refused += [f"{sentence}: {refusal}" for refusal in refusals]
+                return
+            earlier.append(sentence)
+            yield Said(sentence, finding.passage_ids)
+            if len(earlier) == _MOST_SENTENCES:
+                return
+
+    def _pieces(self, question: str, passages: Sequence[Passage], language: str) -> Iterator[str]:
+        limit = self._settings.max_tokens
+        room = limit * _CHARACTERS_PER_TOKEN
+        stream = self._model.stream(
+            messages(question, passages, language), max_tokens=limit, temperature=self._settings.temperature
+        )
+        for chunk in stream:
+            text = str(chunk.text)
+            room -= len(text)
+            if text:
+                yield text
+            if room < 0 or chunk.response_metadata.get("finish_reason") == "length":
+                msg = "the token limit was reached"
+                raise _Ended(msg, fault=False)
+
+
+class _Ended(Exception):  # noqa: N818 - not an error: a limit
+    """A limit was reached."""
+
+    def __init__(self, message: str, *, fault: bool) -> None:
+        super().__init__(message)
+        self.fault = fault
+
+
+def _beside(question: str, sentence: str, passages: Sequence[Passage], earlier: list[str]) -> list[str]:
+    """Why a true sentence is no answer: it was said before, or another one is much closer to the question."""
+    if sentence in earlier:
+        return ["it repeats itself"]
+    about = pieces(sentence) & pieces(question)
+    if earlier:
+        return [] if about else ["it leaves the question"]
+    stored = [kept for passage in passages for kept in split(passage.text)]
+    *others, own = relevance(question, (*stored, sentence))
+    if max(others, default=0) > 2 * own and not about:
+        return ["another sentence of the passage is closer to the question"]
+    return []
+
+
+def _bounded(open_stream: Callable[[], Iterator[str]], ends: float) -> Iterator[str]:
+    """The pieces of a stream up to the moment `ends`, however long it hangs between two of them.
+
+    The stream runs in its own thread, which stops at the next piece after this generator is closed.
+    """
+    arrived: queue.SimpleQueue[str | BaseException | None] = queue.SimpleQueue()
+    closed = threading.Event()
+
+    def work() -> None:
+        stream = open_stream()
+        try:
+            for piece in stream:
+                arrived.put(piece)
+                if closed.is_set():
+                    break
+            arrived.put(None)
+        except BaseException as error:
+            arrived.put(error)
+        finally:
+            if isinstance(stream, Generator):
+                stream.close()
+
+    threading.Thread(target=work, name="compose", daemon=True).start()
+    try:
+        while True:
+            left = ends - time.monotonic()
+            try:
+                piece = arrived.get(timeout=left) if left > 0 else TimeoutError()
+            except queue.Empty:
+                piece = TimeoutError()
+            if isinstance(piece, TimeoutError):
+                msg = "the deadline passed"
+                raise _Ended(msg, fault=True)
+            if isinstance(piece, BaseException):
+                raise piece
+            if piece is None:
+                return
+            yield piece
+    finally:
+        closed.set()

@@ -1,0 +1,90 @@
+"""The part of a passage that answers, word for word: chosen by shared words, without any model."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from chatbot.answer.facts import atoms, normalise
+from chatbot.answer.lexicon import FOLLOWS_UP, is_content, stem
+from chatbot.answer.sentences import spans
+
+_SHORT = 160
+"""Passages up to this width (a Chinese character counts two) are shown whole: there is nothing to gain."""
+_LEANS_BACK = re.compile(
+    r"\s*(?:it|they|this|that|these|those|he|she|then|also|otherwise|in (?:this|that) case|其|该|此|这|那|它|否则|另外|同时|并且|届时)",
+    re.IGNORECASE,
+)
+"""A sentence that begins so needs the one before it."""
+_ITEM = re.compile(r"(?:[-*•]|\d+[.)、])\s")
+_SURE = 0.34
+"""Share of the question's words that a sentence must hold to be singled out; below, all is shown."""
+
+
+def is_short(text: str) -> bool:
+    """Whether a text is better shown whole: two sentences at most, or few words."""
+    width = sum(2 if char > "\u2e7f" else 1 for char in text)
+    return width <= _SHORT or len(spans(text)) <= 2
+
+
+def extract(question: str, text: str) -> str:
+    """The sentences of `text` that answer the question, a slice of it byte for byte; all when unsure."""
+    sentences = spans(text)
+    if is_short(text):
+        return text
+    scores = relevance(question, tuple(text[start:end] for start, end in sentences))
+    best = max(scores)
+    asked = len(pieces(question))
+    found = {
+        piece for piece in pieces(question) if piece in pieces(text[slice(*sentences[scores.index(best)])])
+    }
+    if not asked or len(found) / asked < _SURE or scores.count(best) > 1:
+        return text
+    first = last = scores.index(best)
+    first, last = _whole_list(text, sentences, first, last)
+    while first > 0 and _LEANS_BACK.match(text[sentences[first][0] :]):
+        first -= 1
+    while last + 1 < len(sentences) and FOLLOWS_UP.match(text[sentences[last + 1][0] :]):
+        last += 1
+    return text[sentences[first][0] : sentences[last][1]]
+
+
+def relevance(question: str, sentences: tuple[str, ...]) -> list[float]:
+    """How much of the question each sentence holds; a word that many sentences hold counts less."""
+    read = [pieces(sentence) for sentence in sentences]
+    spread = {piece: sum(piece in other for other in read) for piece in pieces(question)}
+    return [sum(1 / spread[piece] for piece in spread if piece in held) for held in read]
+
+
+@lru_cache(maxsize=4096)
+def pieces(text: str) -> frozenset[str]:
+    """What a text is about: stems of content words, facts, pairs of Chinese characters."""
+    found: set[str] = set()
+    for atom in atoms(normalise(text)):
+        if atom.kind == "word":
+            if is_content(atom.text):
+                found.add(stem(atom.text))
+        elif atom.kind == "han":
+            found |= {atom.text[i : i + 2] for i in range(len(atom.text) - 1)} - _ASKING
+        else:
+            found.add(atom.key)
+    return frozenset(found)
+
+
+_ASKING = frozenset(
+    ["多少", "怎么", "什么", "么样", "可以", "请问", "你们", "我的", "我要", "想问", "是否", "可不", "不可"]
+)
+
+
+def _whole_list(text: str, sentences: list[tuple[int, int]], first: int, last: int) -> tuple[int, int]:
+    """A line that announces a list brings the list; an item brings its list and what announces it."""
+
+    def is_item(index: int) -> bool:
+        return 0 <= index < len(sentences) and bool(_ITEM.match(text[sentences[index][0] :]))
+
+    if text[slice(*sentences[last])].rstrip("*_ ").endswith((":", "：")) or is_item(first):
+        while is_item(last + 1):
+            last += 1
+        while is_item(first) and first > 0:
+            first -= 1
+    return first, last

@@ -1,0 +1,84 @@
+"""What the dialogue model is asked: the passages and the question, after two examples.
+
+The examples teach a base model, which follows patterns and not orders, to answer with the words of the
+text. They come first and never change, so that the prompt cache holds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from langchain_core.messages import BaseMessage
+from langchain_core.prompts import ChatPromptTemplate
+
+from chatbot.answer.sentences import spans
+from knowledge.types import Passage
+
+_EN = ChatPromptTemplate.from_messages(
+    [
+        (
+            "system",
+            "You are a customer service assistant. Answer each question in one or two sentences with the words of the text.",
+        ),
+        (
+            "human",
+            (
+                "Text: Our shop in Berlin opens Monday to Saturday from 10 am to 8 pm. Parking is free for 2 hours. Dogs are not allowed inside.\n"
+                "Question: can I bring my dog\nAnswer:"
+            ),
+        ),
+        ("ai", "Dogs are not allowed inside."),
+        (
+            "human",
+            (
+                "Text: A gift card is valid for 3 years. It can be used online and in shops. Lost cards can be replaced if you have the receipt. To check the balance, open the page My cards.\n"
+                "Question: how do i see how much is left on my gift card?\nAnswer:"
+            ),
+        ),
+        ("ai", "To check the balance, open the page My cards."),
+        ("human", "Text: {text}\nQuestion: {question}\nAnswer:"),
+    ]
+)
+_ZH = ChatPromptTemplate.from_messages(
+    [
+        ("system", "你是客服助手，用资料中的原话以一两句话回答问题。"),
+        (
+            "human",
+            "资料：门店营业时间为周一至周六10点到20点。停车2小时内免费。宠物不得入内。\n问题：可以带狗进去吗\n回答：",
+        ),
+        ("ai", "宠物不得入内。"),
+        (
+            "human",
+            (
+                "资料：礼品卡有效期为3年。礼品卡可在网上和门店使用。凭购买小票可以补办遗失的礼品卡。查询余额请打开“我的卡包”页面。\n"
+                "问题：礼品卡里还剩多少钱怎么看？\n回答："
+            ),
+        ),
+        ("ai", "查询余额请打开“我的卡包”页面。"),
+        ("human", "资料：{text}\n问题：{question}\n回答："),
+    ]
+)
+_WIDTH = {"en": 1400, "zh": 700}
+"""Characters of all passages together: about 350 tokens, half a second of reading on two cores."""
+
+
+def messages(question: str, passages: Sequence[Passage], language: str) -> list[BaseMessage]:
+    """The messages for one question; the customer's words stand in one line and are never a template."""
+    template, room = (_EN, _WIDTH["en"]) if language == "en" else (_ZH, _WIDTH["zh"])
+    texts = []
+    for passage in passages:
+        text = _fitting(passage.text, room)
+        room -= len(text)
+        if text:
+            texts.append(_line(text))
+    return template.format_messages(text=" ".join(texts), question=_line(question)[:300])
+
+
+def _fitting(text: str, room: int) -> str:
+    """As many whole sentences from the beginning as there is room for."""
+    ends = [end for _, end in spans(text) if end <= room]
+    return text[: ends[-1]] if ends else ""
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

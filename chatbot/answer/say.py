@@ -1,0 +1,257 @@
+"""ANSWER: turn a decision into words. One `match`, closed, over everything the bot can decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import assert_never
+
+import structlog
+from langchain_core.language_models import BaseChatModel
+
+from chatbot.answer import fixed
+from chatbot.answer.compose import Composer
+from chatbot.answer.extract import extract, is_short
+from chatbot.answer.script import in_script
+from chatbot.answer.templates import choose, fill, in_language, shown
+from chatbot.answer.texts import say
+from chatbot.answer.webhook import Caller
+from chatbot.settings import GenerationSettings, ProjectSettings
+from chatbot.types import (
+    AnswerFrom,
+    AskSlot,
+    Availability,
+    Citation,
+    Clarify,
+    Decision,
+    Decline,
+    Delta,
+    Desk,
+    Handoff,
+    Reply,
+    Turn,
+    Understanding,
+    UseTemplate,
+)
+from knowledge.sources.intents import Intent
+from knowledge.types import Hit, Passage
+
+log = structlog.get_logger(__name__)
+
+
+class Speaker:
+    """Says what was decided; implements `chatbot.types.Answerer`.
+
+    Args:
+        intents: The intents in force by name; asked each turn, so that edits take effect.
+        model: Composes answers from documents; None: stored texts only.
+        generation: Limits of composing.
+        project: Whose bot this is; fills {company} and {bot_name}.
+        webhook: Asks a template's service.
+        desk: Knows when people are there.
+        clock: The time now, with a zone.
+    """
+
+    def __init__(
+        self,
+        *,
+        intents: Callable[[], Mapping[str, Intent]],
+        model: BaseChatModel | None,
+        generation: GenerationSettings,
+        project: ProjectSettings,
+        webhook: Caller,
+        desk: Desk,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._intents, self._webhook, self._desk, self._clock = intents, webhook, desk, clock
+        self._composer = Composer(model, generation) if model else None
+        self._project = project
+
+    def answer(
+        self,
+        decision: Decision,
+        understanding: Understanding,
+        hits: Sequence[Hit],
+        history: Sequence[Turn],
+    ) -> Iterator[Delta | Reply]:
+        """Yield pieces, then the reply; the reply's text is the pieces joined."""
+        said = ""
+        for piece in self._say(decision, understanding, hits, f"{len(history)}{understanding.query}"):
+            if isinstance(piece, Reply):
+                yield replace(
+                    piece,
+                    text=said,
+                    quick_replies=tuple(
+                        in_script(text, understanding.script) for text in piece.quick_replies
+                    ),
+                )
+                return
+            text = in_script(piece.text, understanding.script)
+            said += text
+            yield Delta(text)
+
+    def _say(
+        self, decision: Decision, understanding: Understanding, hits: Sequence[Hit], seed: str
+    ) -> Iterator[Delta | Reply]:
+        language = understanding.language
+        match decision:
+            case UseTemplate():
+                yield from _whole(self._template(decision, language))
+            case AnswerFrom():
+                yield from self._from_passages(decision, understanding, hits, seed)
+            case AskSlot():
+                yield from _whole(self._ask(decision, language, seed))
+            case Clarify():
+                yield from _whole(fixed.clarify(decision, language, seed))
+            case Decline():
+                yield from _whole(self._decline(decision, language, seed))
+            case Handoff():
+                yield from _whole(self._hand_over(decision, understanding))
+            case _:
+                assert_never(decision)
+
+    def _template(self, decision: UseTemplate, language: str) -> Reply:
+        """An intent's template; an honest sentence and a person where a service or a slot is missing."""
+        intent = self._intents().get(decision.intent)
+        if intent is None:
+            log.warning("answer.unknown_intent", intent=decision.intent)
+            return fixed.service_failed(language)
+        values = dict(decision.slots)
+        if intent.webhook is not None:
+            fetched = self._webhook(intent.webhook, decision.slots)
+            if fetched.outcome == "failed":
+                log.warning("answer.webhook_failed", intent=intent.name, problem=fetched.problem)
+                return fixed.service_failed(language)
+            if fetched.outcome == "not_found":
+                return self._not_found(intent, values, language)
+            values |= fetched.values
+        text = choose(intent, values | self._own(), language)
+        if text is None:
+            log.warning("answer.no_template", intent=intent.name)
+            return fixed.service_failed(language)
+        quick = tuple(in_language(intent.quick_replies, language)) if intent.quick_replies else ()
+        if intent.handoff == "offer":
+            quick = fixed.with_person(quick, language)
+        return Reply(fill(text, shown(intent, values, language) | self._own()), quick_replies=quick)
+
+    def _not_found(self, intent: Intent, values: Mapping[str, str], language: str) -> Reply:
+        texts = intent.webhook.not_found if intent.webhook else {}
+        text = in_language(texts, language) if texts else say("not_found", language)
+        return Reply(
+            fill(text, shown(intent, values, language) | self._own()),
+            quick_replies=fixed.with_person((), language),
+        )
+
+    def _own(self) -> dict[str, str]:
+        """What every template may name: the company and how to reach it."""
+        there = self._available()
+        return {
+            "company": self._project.name,
+            "bot_name": self._project.bot_name,
+            "contact": there.contact,
+            "hours": there.hours,
+        }
+
+    def _available(self) -> Availability:
+        try:
+            return self._desk.availability(self._clock())
+        except Exception:
+            # Not knowing is treated as closed: nobody is promised who may not come.
+            log.exception("answer.desk_failed")
+            return Availability(open_now=False, hours="", contact="")
+
+    def _from_passages(
+        self, decision: AnswerFrom, understanding: Understanding, hits: Sequence[Hit], seed: str
+    ) -> Iterator[Delta | Reply]:
+        known = {hit.passage.id: hit.passage for hit in hits}
+        passages = [known[found] for found in decision.passage_ids if found in known]
+        if not passages:
+            log.warning("answer.passages_gone", count=len(decision.passage_ids))
+            yield from _whole(self._decline(Decline("no_answer"), understanding.language, seed))
+            return
+        first = passages[0]
+        foreign = _tag(first) != understanding.language
+        if decision.verbatim or foreign or self._composer is None or is_short(first.text):
+            text = first.text if decision.verbatim else extract(understanding.query, first.text)
+            yield from _stored(first, text, understanding.language)
+            return
+        passages = [passage for passage in passages if _tag(passage) == understanding.language]
+        yield from self._composed(self._composer, understanding, passages)
+
+    def _composed(
+        self, composer: Composer, understanding: Understanding, passages: Sequence[Passage]
+    ) -> Iterator[Delta | Reply]:
+        """The model's sentences that passed, each with its source's number; else the stored words."""
+        cited: dict[str, int] = {}
+        composing = composer.compose(understanding.query, passages, language=understanding.language)
+        between = ""
+        try:
+            while True:
+                said = next(composing)
+                marks = "".join(
+                    f"[{cited.setdefault(source, len(cited) + 1)}]" for source in said.passage_ids
+                )
+                yield Delta(f"{between}{said.text} {marks}")
+                between = " "
+        except StopIteration as stop:
+            outcome = stop.value
+        finally:
+            composing.close()
+        refused = tuple(outcome.refused)
+        if cited:
+            by_id = {passage.id: passage for passage in passages}
+            sources = tuple(_citation(by_id[source]) for source in cited)
+            yield Reply("", citations=sources, finish="cut" if outcome.cut else "complete", refused=refused)
+            return
+        first = passages[0]
+        for piece in _stored(first, extract(understanding.query, first.text), understanding.language):
+            yield replace(piece, finish="withheld", refused=refused) if isinstance(piece, Reply) else piece
+
+    def _ask(self, decision: AskSlot, language: str, seed: str) -> Reply:
+        intent = self._intents().get(decision.intent)
+        slot = next((slot for slot in intent.slots if slot.name == decision.slot), None) if intent else None
+        if slot is None:
+            log.warning("answer.unknown_slot", intent=decision.intent, slot=decision.slot)
+            return fixed.service_failed(language)
+        return fixed.ask(slot, language, again=decision.attempt > 1, seed=seed)
+
+    def _decline(self, decision: Decline, language: str, seed: str) -> Reply:
+        able = self._intents().get("smalltalk.capabilities")
+        examples = tuple(in_language(able.quick_replies, language)) if able and able.quick_replies else ()
+        return fixed.decline(decision, language, company=self._project.name, examples=examples, seed=seed)
+
+    def _hand_over(self, decision: Handoff, understanding: Understanding) -> Reply:
+        language = understanding.language
+        opening = ""
+        intent = self._intents().get(decision.intent or "")
+        if intent is not None and intent.webhook is None:
+            values = dict(understanding.slots)
+            text = choose(intent, values | self._own(), language)
+            opening = fill(text, shown(intent, values, language) | self._own()) if text else ""
+        return fixed.hand_over(decision, language, there=self._available(), opening=opening)
+
+
+def _whole(reply: Reply) -> Iterator[Delta | Reply]:
+    """A reply that is known at once."""
+    yield Delta(reply.text)
+    yield reply
+
+
+def _stored(passage: Passage, text: str, language: str) -> Iterator[Delta | Reply]:
+    """A stored text byte for byte; one sentence before it when it is in another language."""
+    tag = _tag(passage)
+    if tag != language:
+        name = f"only_other_{tag}" if tag in ("zh", "en") else "only_other"
+        yield Delta(f"{say(name, language)}\n")
+    yield Delta(text)
+    yield Reply(text, citations=(_citation(passage),), quick_replies=passage.quick_replies)
+
+
+def _tag(passage: Passage) -> str:
+    """The passage's language: "zh-Hant" and "zh_CN" are zh."""
+    return passage.locale.replace("_", "-").partition("-")[0].lower()
+
+
+def _citation(passage: Passage) -> Citation:
+    return Citation(passage.id, passage.title, passage.text, passage.source, passage.url)
