@@ -13,8 +13,10 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
+from chatbot.record.migrate import upgrade
 from chatbot.record.store import SqlTurnStore
 from chatbot.types import (
     AnswerFrom,
@@ -28,6 +30,21 @@ from chatbot.types import (
 from knowledge.database import open_engine
 from knowledge.errors import KefuError
 from knowledge.types import Hit, Passage
+
+
+def new_database(folder: Path) -> str:
+    """URL of a fresh SQLite database with all tables; copied, as making one takes half a second."""
+    path = folder / "kefu.db"
+    path.write_bytes(_empty_database())
+    return f"sqlite:///{path}"
+
+
+@cache
+def _empty_database() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kefu.db"
+        upgrade(f"sqlite:///{path}")
+        return path.read_bytes()
 
 
 def a_message(conversation_id: str = "c1", text: str = "Where is my order?", *, key: str = "") -> Message:
@@ -132,9 +149,18 @@ def _run(user: str | None, *command: object) -> None:
 
 def start_worker(*arguments: object, wrap: tuple[str, ...] = ()) -> subprocess.Popen[str]:
     """Another process that answers messages; see `_work`. It prints the id of each acknowledged turn."""
+    return _start(*wrap, sys.executable, __file__, *map(str, arguments))
+
+
+def start_upgrade(url: str) -> subprocess.Popen[str]:
+    """Another process that brings the database up to date."""
+    return _start(sys.executable, "-c", f"from chatbot.record.migrate import upgrade; upgrade({url!r})")
+
+
+def _start(*command: str) -> subprocess.Popen[str]:
     root = Path(__file__).resolve().parent.parent
     return subprocess.Popen(
-        [*wrap, sys.executable, __file__, *map(str, arguments)],
+        command,
         cwd=root,
         env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}"},
         stdout=subprocess.PIPE,

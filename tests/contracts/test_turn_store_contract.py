@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from record_cases import a_message, a_turn, postgres_server
+from record_cases import a_message, a_turn, new_database, postgres_server
 
 from chatbot.record.migrate import upgrade
 from chatbot.record.redacting import RedactingStore
@@ -31,12 +31,8 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "redacting", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TurnStore]:
-    if request.param == "postgres":
-        url = request.getfixturevalue("postgres_url")
-    else:
-        url = f"sqlite:///{tmp_path / 'kefu.db'}"
-        upgrade(url)
-    engine = open_engine(url)
+    on_postgres = request.param == "postgres"
+    engine = open_engine(request.getfixturevalue("postgres_url") if on_postgres else new_database(tmp_path))
     inner = SqlTurnStore(engine, lease_s=5, busy_timeout_s=5)
     yield RedactingStore(inner) if request.param == "redacting" else inner
     inner.close()

@@ -5,31 +5,39 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from record_cases import a_message, a_turn, answer, postgres_server, restart_postgres, start_worker
+from record_cases import (
+    a_message,
+    a_turn,
+    answer,
+    new_database,
+    postgres_server,
+    restart_postgres,
+    start_worker,
+)
 from sqlalchemy import Engine, event, insert, text, update
 from structlog.testing import capture_logs
 
 from chatbot.record.migrate import upgrade
 from chatbot.record.store import SqlTurnStore
 from chatbot.record.tables import turn_claims, turns
-from chatbot.types import Handoff, Rating
+from chatbot.types import Handoff, Rating, Turn
 from knowledge.database import open_engine, reading, writing
 from knowledge.errors import ConflictError, StoreError
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path / 'kefu.db'}"
-    upgrade(url)
-    return url
+    return new_database(tmp_path)
 
 
 @pytest.fixture
@@ -312,8 +320,6 @@ def test_a_locked_database_is_an_error_in_time_and_loses_nothing(
 def test_a_short_lock_is_waited_for(store: SqlTurnStore, tmp_path: Path) -> None:
     blocker = sqlite3.connect(tmp_path / "kefu.db", isolation_level=None, check_same_thread=False)
     blocker.execute("BEGIN IMMEDIATE")
-    import threading
-
     threading.Timer(0.3, lambda: blocker.execute("ROLLBACK")).start()
 
     answered = answer(store, a_message())
@@ -336,14 +342,7 @@ def test_a_full_disk_refuses_turns_but_reads_go_on_and_it_recovers_by_itself(
     stored = [answer(store, a_message(key="k0"))]
 
     with pytest.raises(StoreError, match="full"):
-        for number in range(1, 200):
-            message = a_message(key=f"k{number}")
-            store.begin(message)
-            try:
-                stored.append(store.append(a_turn(message, reply="x" * 4000)))
-            except StoreError:
-                store.abandon(message)
-                raise
+        stored.extend(_until_refused(store))
 
     assert list(store.history("c1", limit=1000)) == stored
     pages[0] = 100_000
@@ -352,9 +351,18 @@ def test_a_full_disk_refuses_turns_but_reads_go_on_and_it_recovers_by_itself(
     limited.dispose()
 
 
-def test_one_bad_turn_in_a_group_does_not_take_the_others_with_it(store: SqlTurnStore) -> None:
-    from concurrent.futures import ThreadPoolExecutor
+def _until_refused(store: SqlTurnStore) -> Iterator[Turn]:
+    for number in range(1, 200):
+        message = a_message(key=f"k{number}")
+        store.begin(message)
+        try:
+            yield store.append(a_turn(message, reply="x" * 4000))
+        except StoreError:
+            store.abandon(message)
+            raise
 
+
+def test_one_bad_turn_in_a_group_does_not_take_the_others_with_it(store: SqlTurnStore) -> None:
     taken = answer(store, a_message("c0"))
     bad = replace(a_turn(a_message("c9", key="k9")), id=taken.id)
 
