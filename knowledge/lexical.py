@@ -99,6 +99,7 @@ class Bm25:
         """Index documents given as token numbers below `vocabulary_size`."""
         self._model = _VectorisedBm25(method="lucene", k1=K1, b=B, backend="numpy", auto_compile=False)
         lengths = np.fromiter((len(document) for document in documents), np.int64, len(documents))
+        self._model.nonoccurrence_array = None
         self._model.scores = self._model.build(
             np.concatenate([*documents, np.zeros(0, np.int32)]), lengths, vocabulary_size
         )

@@ -40,14 +40,19 @@ class Manifest:
     encoder: str
     """Fingerprint of the encoder that made the vectors."""
     dimension: int
+    passages: int
     rows: int
     tokenizer: str
     kind: str
     """flat, hnsw or ivf."""
+    description: str
+    """The kind of index and why, in one line."""
     noise: float
     """Cosine of unrelated texts under this encoder."""
     digest: str
     """Of encoder, tokenizer and all texts: equal digests are equal indexes."""
+    built_at: str
+    """RFC 3339, UTC."""
     files: Mapping[str, str]
     """SHA-256 of each file, by name."""
 

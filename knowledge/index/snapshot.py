@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from knowledge.index.faiss import Rows
 from knowledge.index.texts import EncodedTexts, Text, text_of
-from knowledge.lexical import Bm25, Ids, Scores, bare, fold, simplify, tokenize
+from knowledge.lexical import TOKENIZER_VERSION, Bm25, Ids, Scores, bare, fold, simplify, tokenize
 from knowledge.types import Entry, Matrix
 
 Numbers = npt.NDArray[np.int64]
@@ -91,6 +92,17 @@ def place(entry: Entry, texts: EncodedTexts) -> Placed:
     )
 
 
+def digest_of(placed: Iterable[Placed], texts: EncodedTexts, *, encoder: str) -> str:
+    """Names what answers: equal for the same passages, wordings, encoder and tokenizer."""
+    keys = list(texts.rows)
+    summed = hashlib.sha256(f"{encoder}\0{TOKENIZER_VERSION}\0".encode())
+    for item in sorted(placed, key=lambda item: item.entry.passage.id):
+        summed.update(item.entry.passage.id.encode() + b"\0")
+        for row in (*item.questions, item.text, *item.negatives):
+            summed.update(keys[row])
+    return summed.hexdigest()
+
+
 class Snapshot:
     """Entries over encoded texts."""
 
@@ -107,8 +119,11 @@ class Snapshot:
         self._owners, self._owner_start = self._owners_of_rows()
         self._words, self._word_start = self._words_of_rows()
         self.bm25 = Bm25([self._document(item) for item in items], len(texts.vocabulary))
-        self._row_weight = np.add.reduceat(self._weighted(self.bm25.idf)[self._words], self._word_start[:-1])
+        self._row_weight = self._shared(
+            np.arange(len(texts.vectors)), np.append(self.bm25.idf, np.float32(0))
+        )
         self.locales = np.array([entry.passage.locale.split("-")[0].lower() for entry in self.entries])
+        self.documents = np.array([entry.passage.source == "document" for entry in self.entries], np.bool_)
         self.groups = _groups(entry.passage.text for entry in self.entries)
         """Passages with the same text have the same number; int64, shape (passages,)."""
         self._by_bare = self._wordings()
@@ -121,18 +136,21 @@ class Snapshot:
         used = np.unique(np.concatenate([self._questions, self._negatives, self._text]))
         return len(self.texts.vectors) - len(used)
 
-    def candidates(self, query: Query, vector: Matrix | None, *, depth: int) -> Candidates:
+    def candidates(
+        self, query: Query, vector: Matrix | None, *, depth: int, words: bool = True
+    ) -> Candidates:
         """Passages found by vector, by words or word for word, each with all its features.
 
         Args:
             query: What `read_query` made.
             vector: Its unit vector, float32, shape (dimension,); None searches words only.
             depth: Rows and passages taken from either method.
+            words: False leaves out passages found by words alone.
         """
         known, unknown = self._known(query.tokens)
         scores = self.bm25.scores(known)
         exact = np.asarray(self._by_bare.get(query.bare, ()), np.int64)
-        found = [exact, _best(scores, depth)]
+        found = [exact, *([_best(scores, depth)] if words else [])]
         if vector is not None:
             rows = self.texts.vectors.search(vector, depth)[1]
             found.append(_pick(self._owners, self._owner_start, rows)[0])
@@ -201,7 +219,7 @@ class Snapshot:
         return refused
 
     def _shared(self, rows: Rows, weights: Scores) -> Scores:
-        """Weight of the query's words that each row has."""
+        """Sum of the weights of each row's words; float32, shape (len(rows),)."""
         if not len(rows):
             return np.zeros(0, np.float32)
         words, starts = _pick(self._words, self._word_start, rows)
@@ -238,9 +256,6 @@ class Snapshot:
         cells = np.unique(np.concatenate([np.repeat(everywhere, lengths) + flat, everywhere + nothing]))
         counts = np.bincount(cells // (nothing + 1), minlength=len(tokens))
         return cells % (nothing + 1), np.concatenate([[0], np.cumsum(counts)])
-
-    def _weighted(self, idf: Scores) -> Scores:
-        return np.append(idf, np.float32(0))
 
     def _wordings(self) -> Mapping[str, tuple[int, ...]]:
         found = defaultdict[str, list[int]](list)

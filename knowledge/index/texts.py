@@ -14,14 +14,14 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from knowledge.index.faiss import Rows, VectorIndex
+from knowledge.index.faiss import VectorIndex
 from knowledge.lexical import Ids, Vocabulary, simplify, tokenize
 from knowledge.settings import RetrievalSettings
 from knowledge.types import Encoder, Matrix
 
 Role: TypeAlias = Literal["question", "text"]
-Progress: TypeAlias = Callable[[int, int], None]
-"""Told (texts encoded, texts in all)."""
+Progress: TypeAlias = Callable[[str, float], None]
+"""Told what is done and how much of it, 0..1."""
 
 KEYS, TOKENS, VOCABULARY = "keys.npy", "tokens.npz", "vocabulary.txt"
 BATCH = 256
@@ -117,13 +117,6 @@ class EncodedTexts:
         vocabulary = Vocabulary(words.split("\n") if words else [])
         return cls(rows, VectorIndex.load(folder), tokens, vocabulary)
 
-    def digest(self, encoder: str, tokenizer: str) -> str:
-        """Names the content: equal for the same texts, encoder and tokenizer, whatever their order."""
-        summed = hashlib.sha256(f"{encoder}\0{tokenizer}\0".encode())
-        for key in sorted(self.rows):
-            summed.update(key)
-        return summed.hexdigest()
-
 
 def encode(texts: Sequence[Text], encoder: Encoder, *, progress: Progress | None = None) -> Matrix:
     """Vectors of texts by their roles; float32, shape (len(texts), dimension).
@@ -142,7 +135,7 @@ def encode(texts: Sequence[Text], encoder: Encoder, *, progress: Progress | None
             matrix[batch] = method([texts[number].text for number in batch])
             done += len(batch)
             if progress:
-                progress(done, len(texts))
+                progress("encode texts", done / len(texts))
     return matrix
 
 
@@ -154,11 +147,6 @@ def noise_of(encoder: Encoder) -> float:
         cosines = vectors @ vectors.T
         means.append(float(cosines[~np.eye(len(vectors), dtype=bool)].mean()))
     return float(np.mean(means))
-
-
-def gather(rows: Iterable[int]) -> Rows:
-    """Row numbers as an array; int64."""
-    return np.fromiter(rows, np.int64)
 
 
 _UNRELATED = (
