@@ -44,6 +44,8 @@ class Stages:
     policy: Policy
     answerer: Answerer
     versions: Mapping[str, str]
+    suggestions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Questions to start with, by language."""
 
 
 @dataclass(slots=True)

@@ -64,6 +64,12 @@ def style() -> str:
     return (files("ui") / "page" / "page.css").read_text("utf-8")
 
 
+def theme() -> gr.themes.Base:
+    """Fonts that every machine has: nothing is fetched from elsewhere."""
+    fonts = ["system-ui", "-apple-system", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"]
+    return gr.themes.Base(font=fonts, font_mono=["ui-monospace", "monospace"])
+
+
 class Page:
     """The page's events; holds no state of any visitor."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -61,8 +61,8 @@ def judge(questions: Sequence[Question], retriever: Retriever, *, k: int, progre
 
 def fit(
     judged: Sequence[Judged],
+    guesses: Sequence[tuple[float, bool]],
     *,
-    intent_threshold: float,
     certificate: Callable[[Mapping[str, float | int | str]], Certificate],
     risk: float,
     confidence: float,
@@ -72,7 +72,7 @@ def fit(
 
     Args:
         judged: Held-out questions with judged hits.
-        intent_threshold: Fitted with the intents (see `chatbot.understand.intent`).
+        guesses: Of held-out examples and out-of-scope sentences: the intent's probability, and whether it is right.
         certificate: Makes the certificate from the measured figures.
         risk: Largest share of wrong answers among given ones, 0..1.
         confidence: Of the bound on that share, 0..1.
@@ -101,7 +101,12 @@ def fit(
         strict=max(strict, answer),
         clarify=_clarify_point(tops, answer),
         compose=_compose_point(groups, document),
-        intent=intent_threshold,
+        intent=loosest(
+            np.array([p for p, _ in guesses]),
+            np.array([right for _, right in guesses]),
+            risk=risk,
+            confidence=confidence,
+        ),
     )
     if document is not None:
         curves["document"] = document
@@ -159,15 +164,7 @@ def operating_point(
     probability = np.array([top[1] for top in tops])
     right = np.array([top[2] for top in tops])
     answerable = np.array([bool(top[0].question.answers) for top in tops])
-    chosen = GRID[0]
-    for threshold in GRID:
-        answered = probability >= threshold
-        wrong, total = int((answered & ~right).sum()), int(answered.sum())
-        if upper_bound(0, total, confidence=confidence) > risk:
-            continue  # too few answers to bound anything: no test yet
-        if upper_bound(wrong, total, confidence=confidence) > risk:
-            break
-        chosen = threshold
+    chosen = loosest(probability, right, risk=risk, confidence=confidence)
     answered = probability >= chosen
     wrong, total = int((answered & ~right).sum()), int(answered.sum())
     return chosen, {
@@ -177,6 +174,33 @@ def operating_point(
         "wrong_rate_upper": upper_bound(wrong, total, confidence=confidence),
         "unanswerable_answered": float((answered & ~answerable).sum() / max(1, (~answerable).sum())),
     }
+
+
+def loosest(
+    probability: npt.NDArray[np.floating[Any]],
+    right: npt.NDArray[np.bool_],
+    *,
+    risk: float,
+    confidence: float,
+) -> float:
+    """The last threshold of the grid before the bound of the wrong share exceeds the risk.
+
+    Args:
+        probability: Of each held-out answer; shape (n,), in 0..1.
+        right: Whether it is right; shape (n,).
+        risk: Largest share of wrong ones among those given.
+        confidence: Of the bound.
+    """
+    chosen = GRID[0]
+    for threshold in GRID:
+        given = probability >= threshold
+        wrong, total = int((given & ~right).sum()), int(given.sum())
+        if upper_bound(0, total, confidence=confidence) > risk:
+            continue  # too few to bound anything: no test yet
+        if upper_bound(wrong, total, confidence=confidence) > risk:
+            break
+        chosen = threshold
+    return chosen
 
 
 def upper_bound(wrong: int, total: int, *, confidence: float) -> float:

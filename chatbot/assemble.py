@@ -1,0 +1,364 @@
+"""The only file that names concrete classes: settings in, a working chatbot out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeAlias
+
+from langchain_core.language_models import BaseChatModel
+from sqlalchemy import Engine
+
+from chatbot.answer.say import Speaker
+from chatbot.answer.webhook import HttpCaller
+from chatbot.bot import Bot, Stages
+from chatbot.decide.calibrate import certify, fit, judge
+from chatbot.decide.policy import RulePolicy
+from chatbot.decide.questions import hold_out
+from chatbot.decide.thresholds import (
+    CalibratedRetriever,
+    Calibration,
+    CalibrationError,
+    load_calibration,
+    save_calibration,
+)
+from chatbot.handoff.desk import SqlDesk
+from chatbot.live import Live
+from chatbot.record.migrate import upgrade
+from chatbot.record.redacting import RedactingStore
+from chatbot.record.redaction import contacts
+from chatbot.record.store import SqlTurnStore
+from chatbot.settings import NoModel, Settings
+from chatbot.types import TurnStore
+from chatbot.understand.intent import out_of_scope
+from chatbot.understand.reader import Reader
+from chatbot.understand.trial import held_out_guesses
+from knowledge.build import IndexService, build, info
+from knowledge.database import open_engine
+from knowledge.encode import BatchingEncoder
+from knowledge.errors import KefuError
+from knowledge.sources.builtin import load_builtin_intents
+from knowledge.sources.intents import Intent
+from knowledge.store import KnowledgeStore
+from knowledge.trial import trial_index
+from knowledge.types import Retriever
+
+Report: TypeAlias = Callable[[str, float], None]
+
+
+def _silent(_what: str, _done: float) -> None:
+    return
+
+
+# The database and what is derived from it.
+
+
+def open_database(settings: Settings, url: str = "") -> Engine:
+    """The database, its tables up to date.
+
+    Raises:
+        StoreError: It cannot be reached, or is newer than this program.
+    """
+    url = url or settings.database_url
+    if url.startswith("sqlite"):
+        settings.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    upgrade(url)
+    return open_engine(url, busy_timeout_s=settings.storage.busy_timeout_s)
+
+
+def open_knowledge(settings: Settings) -> KnowledgeStore:
+    """What the company knows."""
+    return KnowledgeStore(open_database(settings))
+
+
+def open_records(settings: Settings) -> SqlTurnStore:
+    """What was said."""
+    return SqlTurnStore(open_database(settings), busy_timeout_s=settings.storage.busy_timeout_s)
+
+
+def index_folder(settings: Settings) -> Path:
+    """Where the index lies."""
+    return settings.data_folder / "index"
+
+
+def calibration_path(settings: Settings) -> Path:
+    """Where `kefu calibrate` writes."""
+    return settings.data_folder / "calibration.json"
+
+
+def open_encoder(settings: Settings) -> BatchingEncoder:
+    """The encoder of the settings, batching concurrent queries."""
+    inner = settings.knowledge.encoder.open(
+        cache=settings.project.models_cache, threads=settings.project.threads
+    )
+    return BatchingEncoder(
+        inner,
+        window_ms=settings.knowledge.batch_window_ms,
+        batch_size=settings.knowledge.batch_size,
+        cache_entries=settings.knowledge.cache_entries,
+    )
+
+
+def open_index(
+    settings: Settings, knowledge: KnowledgeStore, encoder: BatchingEncoder, *, progress: Report = _silent
+) -> IndexService:
+    """The index, loaded; built where there is none or it does not fit, and brought up to date."""
+    index = IndexService(knowledge, encoder, settings.retrieval, index_folder(settings))
+    index.open(progress=progress)
+    return index
+
+
+def open_retriever(settings: Settings) -> Retriever:
+    """Search as the bot does: hybrid, calibrated."""
+    knowledge = open_knowledge(settings)
+    encoder = open_encoder(settings)
+    index = open_index(settings, knowledge, encoder)
+    calibration, _ = calibration_in_force(settings, entries=len(index.snapshot), encoder=encoder.fingerprint)
+    return CalibratedRetriever(index, calibration)
+
+
+def build_index(settings: Settings, *, progress: Report = _silent) -> str:
+    """Build the index anew; one line about what it is."""
+    encoder, folder = open_encoder(settings), index_folder(settings)
+    build(
+        open_knowledge(settings),
+        encoder,
+        settings=settings.retrieval,
+        folder=folder,
+        progress=progress,
+        fresh=True,
+    )
+    encoder.close()
+    return str(info(folder)["describe"])
+
+
+# Thresholds.
+
+
+def calibration_in_force(settings: Settings, *, entries: int, encoder: str = "") -> tuple[Calibration, str]:
+    """The project's calibration or the shipped one, and why it does not quite fit ("" when it does)."""
+    own = load_calibration(calibration_path(settings))
+    if own is not None:
+        return own, own.stale(encoder=encoder or own.certificate.encoder, entries=entries)
+    shipped = load_calibration(Path(str(files("chatbot") / "decide" / "default_calibration.json")))
+    if shipped is None:
+        msg = "The shipped calibration is missing. Install Kefu anew, or run 'kefu calibrate'."
+        raise CalibrationError(msg)
+    return shipped, "thresholds were fitted on other knowledge"
+
+
+def calibrate_project(
+    settings: Settings, *, risk: float, confidence: float, seed: int, progress: Report = _silent
+) -> Calibration:
+    """Fit curves and thresholds on the project's own knowledge, and write them.
+
+    Raises:
+        CalibrationError: Too little knowledge to fit from.
+    """
+    knowledge, encoder = open_knowledge(settings), open_encoder(settings)
+    index = open_index(settings, knowledge, encoder, progress=progress)
+    entries = list(knowledge.entries())
+    strangers = [(language, text) for language in ("zh", "en") for text in out_of_scope(language)]
+    shown, questions = hold_out(entries, out_of_scope=strangers, seed=seed)
+    trial = trial_index(shown, encoder, settings.retrieval, known=index.snapshot, progress=progress)
+    judged = judge(questions, trial, k=settings.retrieval.k, progress=progress)
+    wordings = [question for entry in entries for question in entry.questions]
+    guesses = held_out_guesses(list(all_intents(knowledge).values()), encoder, negatives=wordings, seed=seed)
+    fitted = fit(
+        judged,
+        guesses,
+        certificate=certify(
+            encoder=encoder.fingerprint,
+            entries=len(entries),
+            knowledge_version=knowledge.version(),
+            risk=risk,
+            confidence=confidence,
+            seed=seed,
+        ),
+        risk=risk,
+        confidence=confidence,
+        seed=seed,
+    )
+    save_calibration(fitted, calibration_path(settings))
+    encoder.close()
+    return fitted
+
+
+# The stages.
+
+
+def all_intents(knowledge: KnowledgeStore) -> dict[str, Intent]:
+    """The company's intents over the built-in ones (small talk, care), which it may replace by name."""
+    return {intent.name: intent for intent in [*load_builtin_intents(), *knowledge.intents()]}
+
+
+def open_reader(settings: Settings, knowledge: KnowledgeStore, encoder: BatchingEncoder) -> Reader:
+    """UNDERSTAND, fitted to the intents and wordings of now."""
+    questions = [question for entry in knowledge.entries() for question in entry.questions]
+    return Reader.fit(
+        list(all_intents(knowledge).values()),
+        encoder,
+        questions=questions,
+        default_language=settings.languages.default,
+        context_turns=settings.understanding.context_turns,
+    )
+
+
+def open_chat_model(settings: Settings) -> BaseChatModel | None:
+    """The dialogue model; None where the settings want none."""
+    model = settings.generation.model
+    if isinstance(model, NoModel):
+        return None
+    return model.open(cache=settings.project.models_cache, threads=settings.project.threads)
+
+
+# The whole.
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A working chatbot; `close` it when done."""
+
+    bot: Bot
+    store: SqlTurnStore
+    knowledge: KnowledgeStore
+    index: IndexService
+    settings: Settings
+    live: Live[Stages]
+    closers: Sequence[Callable[[], None]]
+
+    def ready(self) -> Mapping[str, str]:
+        """Each part with "ok", or with why it cannot serve."""
+        return {
+            "database": _works(self.knowledge.version),
+            "index": self.index.problem or "ok",
+            "stages": self.live.problem or "ok",
+        }
+
+    def suggestions(self, locale: str) -> Sequence[str]:
+        """Questions to start with: one of each category in turn, in that language."""
+        return self.live.current().suggestions.get(locale, ())
+
+    def close(self) -> None:
+        """Stop following the knowledge, finish what is being written."""
+        for close in self.closers:
+            close()
+
+
+def open_service(settings: Settings, *, progress: Report = _silent, records: str = "") -> Service:
+    """Open database, models, index and stages, and follow edits of the knowledge.
+
+    Args:
+        settings: From `load_settings`.
+        progress: Told how far a first build is.
+        records: URL of another database for what is said (a trial run); empty: the project's own.
+
+    Raises:
+        KefuError: Something is missing or damaged; it says what to do.
+    """
+    engine = open_database(settings)
+    knowledge = KnowledgeStore(engine)
+    encoder = open_encoder(settings)
+    index = open_index(settings, knowledge, encoder, progress=progress)
+    model = open_chat_model(settings)
+    kept = open_database(settings, records) if records else engine
+    store = SqlTurnStore(kept, busy_timeout_s=settings.storage.busy_timeout_s)
+    desk = _desk(settings, kept)
+    webhook = HttpCaller(settings.templates.webhook_base, timeout_s=settings.templates.webhook_timeout_s)
+
+    def stages() -> Stages:
+        return _stages(settings, knowledge, encoder, index, model, webhook, desk)
+
+    live = Live(stages, version=knowledge.version, interval_s=settings.retrieval.refresh_s)
+    index.start_watching(settings.retrieval.refresh_s)
+    live.start()
+    bot = Bot(
+        live.current,
+        _redacting(settings, store, knowledge),
+        desk,
+        k=settings.retrieval.k,
+        context_turns=settings.understanding.context_turns,
+        language=settings.languages.default,
+    )
+    closers = (live.close, index.close, store.close, webhook.close, desk.close, encoder.close)
+    return Service(bot, store, knowledge, index, settings, live, closers)
+
+
+def _stages(
+    settings: Settings,
+    knowledge: KnowledgeStore,
+    encoder: BatchingEncoder,
+    index: IndexService,
+    model: BaseChatModel | None,
+    webhook: HttpCaller,
+    desk: SqlDesk,
+) -> Stages:
+    intents = all_intents(knowledge)
+    entries = len(index.snapshot)
+    calibration, stale = calibration_in_force(settings, entries=entries, encoder=encoder.fingerprint)
+    return Stages(
+        understander=open_reader(settings, knowledge, encoder),
+        retriever=CalibratedRetriever(index, calibration),
+        policy=RulePolicy(
+            intents,
+            calibration.thresholds,
+            strict=stale,
+            calibration=calibration.version,
+            passages=settings.generation.passages,
+        ),
+        answerer=Speaker(
+            intents=lambda: intents,
+            model=model,
+            generation=settings.generation,
+            project=settings.project,
+            webhook=webhook,
+            desk=desk,
+        ),
+        versions={
+            "kefu": installed("kefu"),
+            "encoder": encoder.fingerprint,
+            "dialogue_model": settings.generation.model.kind,
+        },
+        suggestions=_suggestions(intents),
+    )
+
+
+def _suggestions(intents: Mapping[str, Intent]) -> dict[str, list[str]]:
+    """The first example of each intent that needs no one to take over, by language."""
+    return {
+        language: [
+            intent.examples[language][0]
+            for intent in intents.values()
+            if intent.examples.get(language) and "." not in intent.name and intent.handoff == "never"
+        ]
+        for language in ("zh", "en")
+    }
+
+
+def _desk(settings: Settings, engine: Engine) -> SqlDesk:
+    handoff = settings.handoff
+    return SqlDesk(
+        engine,
+        hours=handoff.hours,
+        timezone=handoff.timezone,
+        contact=handoff.contact,
+        webhook=handoff.webhook,
+    )
+
+
+def _redacting(settings: Settings, store: SqlTurnStore, knowledge: KnowledgeStore) -> TurnStore:
+    if not settings.security.redact:
+        return store
+    texts = [text for intent in knowledge.intents() for t in intent.templates for text in t.text.values()]
+    return RedactingStore(store, public=contacts([settings.handoff.contact, *texts]))
+
+
+def _works(check: Callable[[], object]) -> str:
+    try:
+        check()
+    except KefuError as error:
+        return str(error)
+    return "ok"

@@ -1,0 +1,48 @@
+"""Guesses of intents for sentences that the classifier was not fitted on, for choosing its threshold."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from chatbot.understand.intent import IntentClassifier, out_of_scope
+from knowledge.sources.intents import Intent
+from knowledge.types import Encoder
+
+FOLDS = 4
+
+
+def held_out_guesses(
+    intents: Sequence[Intent], encoder: Encoder, *, negatives: Sequence[str], seed: int
+) -> list[tuple[float, bool]]:
+    """Confidence of each guess and whether it is right; every example and out-of-scope sentence once.
+
+    Args:
+        intents: With their examples; each fold is fitted without a quarter of them.
+        encoder: Of the classifier.
+        negatives: The company's FAQ questions, as in `IntentClassifier.fit`.
+        seed: Of the folds.
+    """
+    strangers = random.Random(seed).sample(out_of_scope(), len(out_of_scope()))
+    guesses = []
+    for fold in range(FOLDS):
+        shown, asked = _split(intents, fold, seed)
+        classifier = IntentClassifier.fit(shown, encoder, negatives=negatives, seed=seed)
+        for name, text in asked:
+            guess = classifier.classify(text)
+            guesses.append((guess.confidence, guess.intent == name))
+        # The built-in sentences are part of every fit; those of this fold still count as wrong when acted on.
+        guesses += [(classifier.classify(text).confidence, False) for text in strangers[fold::FOLDS]]
+    return guesses
+
+
+def _split(intents: Sequence[Intent], fold: int, seed: int) -> tuple[list[Intent], list[tuple[str, str]]]:
+    shown, asked = [], []
+    for intent in intents:
+        kept: dict[str, list[str]] = {}
+        for language, examples in intent.examples.items():
+            order = random.Random(f"{seed}{intent.name}{language}").sample(examples, len(examples))
+            asked += [(intent.name, text) for text in order[fold::FOLDS]]
+            kept[language] = [text for at, text in enumerate(order) if at % FOLDS != fold]
+        shown.append(intent.model_copy(update={"examples": kept}))
+    return shown, asked

@@ -1,0 +1,1 @@
+"""Speed, measured: each function returns plain figures with the machine's description."""

@@ -1,0 +1,66 @@
+"""kefu export: write what import reads."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ui.terminal import progress_bars, talk
+
+app = typer.Typer(no_args_is_help=True, help="Write knowledge and conversations to files.")
+
+
+@app.command()
+def faq(file: Annotated[Path, typer.Argument(help="To write: .csv, .xlsx or .jsonl.")]) -> None:
+    """Write all FAQs; importing the file again changes nothing."""
+    from chatbot.assemble import open_knowledge
+    from chatbot.settings import load_settings
+    from knowledge.export import export_faq
+
+    talk.print(f"{export_faq(open_knowledge(load_settings()), file)} FAQs are in {file}.")
+
+
+@app.command()
+def docs(file: Annotated[Path, typer.Argument(help="To write: .jsonl.")]) -> None:
+    """Write all documents, as JSONL."""
+    from chatbot.assemble import open_knowledge
+    from chatbot.settings import load_settings
+    from knowledge.export import export_docs
+
+    talk.print(f"{export_docs(open_knowledge(load_settings()), file)} documents are in {file}.")
+
+
+@app.command()
+def intents(file: Annotated[Path, typer.Argument(help="To write: .yaml.")]) -> None:
+    """Write all intents, as YAML."""
+    from chatbot.assemble import open_knowledge
+    from chatbot.settings import load_settings
+    from knowledge.export import export_intents
+
+    talk.print(f"{export_intents(open_knowledge(load_settings()), file)} intents are in {file}.")
+
+
+@app.command()
+def chats(
+    file: Annotated[Path, typer.Argument(help="To write: .jsonl.")],
+    *,
+    since: Annotated[datetime | None, typer.Option(help="Only turns from then on (UTC).")] = None,
+    messages: Annotated[
+        bool, typer.Option("--messages", help="One conversation a line, in OpenAI-messages form.")
+    ] = False,
+) -> None:
+    """Write recorded conversations, personal numbers masked."""
+    from chatbot.assemble import open_records
+    from chatbot.record.export import export_conversations, export_turns
+    from chatbot.settings import load_settings
+
+    store = open_records(load_settings())
+    export = export_conversations if messages else export_turns
+    with progress_bars() as report:
+        count = export(
+            store, file, since=since, progress=lambda done, total: report("Exporting", done / max(1, total))
+        )
+    talk.print(f"{count} {'conversations' if messages else 'turns'} are in {file}.")

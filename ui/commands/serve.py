@@ -1,0 +1,123 @@
+"""kefu serve and kefu demo: the server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ui.terminal import Report, progress_bars, talk
+
+if TYPE_CHECKING:
+    from chatbot.assemble import Service
+    from chatbot.settings import Settings
+
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Instead of server.port.")]
+Host = Annotated[
+    str | None, typer.Option(help="Instead of server.host; 0.0.0.0 listens to other machines too.")
+]
+
+
+def serve(*, host: Host = None, port: Port = None) -> None:
+    """Start the chat page and the HTTP API; Ctrl-C stops them gracefully."""
+    from chatbot.settings import load_settings
+
+    _run(_listening(load_settings(), host, port))
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where the demo's project is kept.")] = Path(".demo"),
+    *,
+    host: Host = None,
+    port: Port = None,
+) -> None:
+    """Start the demo company's bot: made at the first start, opened again at later ones."""
+    from chatbot.settings import load_settings
+    from ui.commands.init import write_project
+
+    if not (folder / "kefu.toml").exists():
+        write_project(folder, demo=True)
+    os.environ["KEFU_PROJECT"] = str(folder)
+    settings = load_settings(folder)
+    with progress_bars() as report:
+        prepare_demo(settings, progress=report)
+    _run(_listening(settings, host, port))
+
+
+def prepare_demo(settings: Settings, *, progress: Report) -> None:
+    """Import the demo's knowledge and fit its thresholds, unless that was done before."""
+    from chatbot.assemble import calibrate_project, calibration_path, open_knowledge
+    from ui.commands.imports import import_all
+
+    store = open_knowledge(settings)
+    if not store.counts()["faqs"]:
+        import_all(store, settings.project.folder, settings=settings, progress=progress)
+    if not calibration_path(settings).exists():
+        calibrate_project(settings, risk=0.05, confidence=0.95, seed=0, progress=progress)
+
+
+def _listening(settings: Settings, host: str | None, port: int | None) -> Settings:
+    changes = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    return settings.model_copy(update={"server": settings.server.model_copy(update=changes)})
+
+
+def _run(settings: Settings) -> None:
+    from ui.server.run import serve as run_server
+
+    with ExitStack() as stack, progress_bars() as report:
+        settings = stack.enter_context(with_order_service(settings))
+        service = stack.enter_context(running_service(settings, progress=report))
+        app = make_app(service, settings)
+        address = f"http://{settings.server.host}:{settings.server.port}"
+        talk.print(
+            f"[bold]{settings.project.bot_name}[/] is at [link={address}]{address}[/] · API at {address}/docs · Ctrl-C stops it"
+        )
+        run_server(app, settings)
+
+
+@contextmanager
+def with_order_service(settings: Settings) -> Iterator[Settings]:
+    """For the demo, start its order service and tell the templates where it is."""
+    if not settings.project.demo or settings.templates.webhook_base:
+        yield settings
+        return
+    from ui.orders import running_order_service
+
+    with running_order_service() as base:
+        templates = settings.templates.model_copy(update={"webhook_base": base})
+        yield settings.model_copy(update={"templates": templates})
+
+
+@contextmanager
+def running_service(settings: Settings, *, progress: Report) -> Iterator[Service]:
+    """The assembled chatbot, following edits of its knowledge."""
+    from chatbot.assemble import open_service
+
+    service = open_service(settings, progress=progress)
+    try:
+        yield service
+    finally:
+        service.close()
+
+
+def make_app(service: Service, settings: Settings) -> Any:
+    """The HTTP API with the chat page at its root."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported: nothing is sent anywhere
+    import gradio as gr
+
+    from ui.chat_page import build_page, style, theme
+    from ui.server.app import create_app
+    from ui.server.ports import Mounted
+
+    page = build_page(service)
+
+    def attach(app: Any) -> None:
+        gr.mount_gradio_app(
+            app, page, path="/", theme=theme(), css=style(), show_error=False, footer_links=[], ssr_mode=False
+        )
+
+    return create_app(service, settings=settings, mounts=(Mounted("/", attach),))
