@@ -70,6 +70,18 @@ def conversation_routes(context: Context) -> APIRouter:
         turns = await context.read(lambda: store.history(conversation_id, limit=_SHOWN_TURNS))
         return json_response(shown_conversation(found, turns))
 
+    @router.get("/suggestions")
+    async def suggestions(locale: Annotated[Locale, Query()] = "zh") -> Response:
+        """Questions to start with."""
+        found = await context.read(lambda: context.service.suggestions(locale))
+        return json_response({"suggestions": list(found)})
+
+    _message_routes(router, context)
+    _turn_routes(router, context)
+    return router
+
+
+def _message_routes(router: APIRouter, context: Context) -> None:
     @router.post("/conversations/{conversation_id}/messages", responses=_STREAM)
     async def post_message(
         request: Request,
@@ -100,15 +112,6 @@ def conversation_routes(context: Context) -> APIRouter:
         except ConflictError as conflict:
             raise await _used_or_answering(context, message, language_of(request.scope)) from conflict
         return json_response(shown_turn(turn))
-
-    @router.get("/suggestions")
-    async def suggestions(locale: Annotated[Locale, Query()] = "zh") -> Response:
-        """Questions to start with."""
-        found = await context.read(lambda: context.service.suggestions(locale))
-        return json_response({"suggestions": list(found)})
-
-    _turn_routes(router, context)
-    return router
 
 
 def _turn_routes(router: APIRouter, context: Context) -> None:
