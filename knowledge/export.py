@@ -121,7 +121,7 @@ def _write_xlsx(path: Path, faqs: Iterable[Faq]) -> int:
     return count
 
 
-def _xlsx_row(sheet: WriteOnlyWorksheet, faq: Faq) -> list[WriteOnlyCell]:
+def _xlsx_row(sheet: WriteOnlyWorksheet, faq: Faq) -> list[Any]:
     row = []
     for column, text in zip(COLUMNS, _cells(faq), strict=True):
         if len(text) > MAX_XLSX_CELL:

@@ -48,10 +48,10 @@ class FaqFile:
 def read_faqs(
     path: Path,
     *,
-    format: str | None = None,
+    format: str | None = None,  # noqa: A002 - the command line's word
     locale: str | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> FaqFile:  # noqa: A002 - the command line's word
+) -> FaqFile:
     """Read an FAQ file.
 
     Args:

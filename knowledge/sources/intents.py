@@ -1,4 +1,4 @@
-"""Intents in YAML: examples, slots, answer templates.
+r"""Intents in YAML: examples, slots, answer templates.
 
     intents:
       - name: order_status
@@ -9,7 +9,7 @@
         slots:
           - name: order_id
             type: pattern
-            pattern: '[A-Z]{2}\\d{8}'
+            pattern: '[A-Z]{2}\d{8}'
             ask: {zh: 请告诉我订单号。, en: What is your order number?}
         webhook: {url: /orders/{order_id}, fills: [status, eta]}
         templates:
