@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,9 @@ import structlog
 from knowledge.errors import IndexMismatchError
 from knowledge.index.disk import existing, findings, read, version_of, write
 from knowledge.index.manifest import read_manifest
-from knowledge.index.snapshot import Placed, Snapshot, digest_of, place, texts_of
-from knowledge.index.texts import EncodedTexts, Progress, Text, noise_of
-from knowledge.items import FAQ_PREFIX
+from knowledge.index.snapshot import Placed, Snapshot, all_texts, digest_of, passage_id_of, place
+from knowledge.index.texts import EncodedTexts, Progress, noise_of
+from knowledge.lexical import warm_up
 from knowledge.search import search
 from knowledge.settings import RetrievalSettings
 from knowledge.types import Encoder, Entry, Hit, KnowledgeSource
@@ -56,9 +56,7 @@ def build(
     known = None if fresh else _present(folder, encoder)
     version = source.version()
     entries = list(source.entries())
-    texts = EncodedTexts.build(
-        _all_texts(entries), encoder, settings=settings, progress=progress, known=known
-    )
+    texts = EncodedTexts.build(all_texts(entries), encoder, settings=settings, progress=progress, known=known)
     return write(
         [place(entry, texts) for entry in entries],
         texts,
@@ -68,6 +66,21 @@ def build(
         noise=noise_of(encoder),
         settings=settings,
     )
+
+
+def arrange(
+    entries: Iterable[Entry],
+    encoder: Encoder,
+    *,
+    settings: RetrievalSettings,
+    progress: Progress | None = None,
+) -> Snapshot:
+    """An index in memory alone, for evaluation and for tests."""
+    listed = list(entries)
+    texts = EncodedTexts.build(all_texts(listed), encoder, settings=settings, progress=progress)
+    placed = [place(entry, texts) for entry in listed]
+    version = version_of(0, digest_of(placed, texts, encoder=encoder.fingerprint))
+    return Snapshot(placed, texts, version=version, noise=noise_of(encoder))
 
 
 def verify(folder: Path) -> list[str]:
@@ -130,6 +143,7 @@ class IndexService:
         Raises:
             IndexMismatchError: It is missing, damaged or of another encoder, and may not be built.
         """
+        warm_up()
         try:
             manifest, texts = read(self._folder, self._encoder)
         except IndexMismatchError as error:
@@ -194,7 +208,7 @@ class IndexService:
             if not changes and today == self._day:
                 return False
             before = self.snapshot
-            changed = {_passage_id(kind, item) for _, kind, item in changes} - {""}
+            changed = {passage_id_of(kind, item) for _, kind, item in changes} - {""}
             if today != self._day or len(changed) > ALL_AGAIN:
                 self._rearrange(before.texts, before.noise)
             else:
@@ -212,7 +226,7 @@ class IndexService:
             before = self.snapshot
             entries = before.entries
             texts = EncodedTexts.build(
-                _all_texts(entries), self._encoder, settings=self._settings, known=before.texts
+                all_texts(entries), self._encoder, settings=self._settings, known=before.texts
             )
             written = write(
                 [place(entry, texts) for entry in entries],
@@ -272,7 +286,7 @@ class IndexService:
         """Read all entries and arrange them over what is encoded, encoding what is new."""
         sequence = self._source.version()
         entries = list(self._source.entries())
-        grown = texts.grown(_all_texts(entries), self._encoder)
+        grown = texts.grown(all_texts(entries), self._encoder)
         placed = [place(entry, grown) for entry in entries]
         self._swap(placed, grown, sequence, noise)
 
@@ -287,7 +301,7 @@ class IndexService:
         }
         if different:
             texts = before.texts.grown(
-                _all_texts([entry for entry in different.values() if entry]), self._encoder
+                all_texts([entry for entry in different.values() if entry]), self._encoder
             )
             for passage_id, entry in different.items():
                 placed.pop(passage_id, None)
@@ -308,19 +322,6 @@ def _present(folder: Path, encoder: Encoder) -> EncodedTexts | None:
         return read(folder, encoder)[1]
     except IndexMismatchError:
         return None
-
-
-def _all_texts(entries: Sequence[Entry]) -> list[Text]:
-    texts: list[Text] = []
-    for entry in entries:
-        questions, text, negatives = texts_of(entry)
-        texts += [*questions, text, *negatives]
-    return texts
-
-
-def _passage_id(kind: str, item: str) -> str:
-    """Passage that a row of the change log is about; "" for intents, which are not searched here."""
-    return {"faq": FAQ_PREFIX + item, "passage": item}.get(kind, "")
 
 
 def _today() -> date:

@@ -67,6 +67,11 @@ def tokenize(text: str) -> list[str]:
     return tokens
 
 
+def warm_up() -> None:
+    """Read jieba's dictionary (half a second) now and not at the first Chinese message."""
+    _cutter()
+
+
 class Vocabulary:
     """Numbers for tokens; grows, never renumbers."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,24 @@ DEPTH = 50
 """Candidates taken by vector and by words before the scores are fused."""
 NEAR_TIE = 0.02
 """Two answers whose fused scores are closer than this are told apart by little more than chance."""
+
+
+class SnapshotRetriever:
+    """A `Retriever` over one snapshot that never changes: for evaluation, tests and notebooks."""
+
+    def __init__(self, snapshot: Snapshot, encoder: Encoder, *, method: Method = "hybrid") -> None:
+        self._snapshot = snapshot
+        self._encoder = encoder
+        self._method: Method = method
+
+    @property
+    def version(self) -> str:
+        """Version of the snapshot."""
+        return self._snapshot.version
+
+    def search(self, query: str, k: int = 5, *, locale: str | None = None) -> Sequence[Hit]:
+        """The best `k` hits, best first."""
+        return search(self._snapshot, self._encoder, query, k=k, locale=locale, method=self._method)
 
 
 def search(

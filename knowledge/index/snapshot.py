@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from knowledge.index.faiss import Rows
 from knowledge.index.texts import EncodedTexts, Text, text_of
+from knowledge.items import FAQ_PREFIX
 from knowledge.lexical import TOKENIZER_VERSION, Bm25, Ids, Scores, bare, fold, simplify, tokenize
 from knowledge.types import Entry, Matrix
 
@@ -64,6 +65,20 @@ class Candidates:
 def read_query(text: str) -> Query:
     """Fold and tokenize a query."""
     return Query(simplify(text), bare(text), tuple(tokenize(text)))
+
+
+def passage_id_of(kind: str, item: str) -> str:
+    """Passage that a row of the change log is about; "" for intents, which are not searched."""
+    return {"faq": FAQ_PREFIX + item, "passage": item}.get(kind, "")
+
+
+def all_texts(entries: Iterable[Entry]) -> list[Text]:
+    """Everything of these entries that is encoded."""
+    texts: list[Text] = []
+    for entry in entries:
+        questions, text, negatives = texts_of(entry)
+        texts += [*questions, text, *negatives]
+    return texts
 
 
 def texts_of(entry: Entry) -> tuple[list[Text], Text, list[Text]]:
