@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import pwd
 import shutil
@@ -10,8 +11,7 @@ import sys
 import tempfile
 import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -74,38 +74,29 @@ def answer(store: SqlTurnStore, message: Message) -> Turn:
     return stored if stored is not None else store.append(a_turn(message))
 
 
-@contextmanager
-def postgres_server() -> Iterator[str | None]:
-    """URL of a PostgreSQL server for tests: $KEFU_TEST_POSTGRES, else a fresh one where it is installed."""
+@cache
+def postgres_url() -> str | None:
+    """A PostgreSQL server for this test run: $KEFU_TEST_POSTGRES, else a fresh one where it is installed."""
     given = os.environ.get("KEFU_TEST_POSTGRES")
     binaries = _postgres_binaries()
     if given or binaries is None:
-        yield given
-        return
+        return given
     folder = Path(tempfile.mkdtemp(prefix="kefu-pg-"))
     # The server refuses to run as root; Debian's package brings this user.
     user = "postgres" if os.geteuid() == 0 else None
     if user:
         os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
-    try:
-        _run(user, binaries / "initdb", "-D", folder / "data", "-A", "trust", "-U", "kefu", "-E", "UTF8")
-        options = f"-k {folder} -c listen_addresses=''"
-        _run(
-            user,
-            binaries / "pg_ctl",
-            "-D",
-            folder / "data",
-            "-o",
-            options,
-            "-l",
-            folder / "log",
-            "-w",
-            "start",
-        )
-        yield f"postgresql+psycopg://kefu@/postgres?host={folder}"
-    finally:
+    _run(user, binaries / "initdb", "-N", "-D", folder / "data", "-A", "trust", "-U", "kefu", "-E", "UTF8")
+    atexit.register(_stop_postgres, user, binaries, folder)
+    options = f"-k {folder} -c listen_addresses=''"
+    _run(user, binaries / "pg_ctl", "-D", folder / "data", "-o", options, "-l", folder / "log", "-w", "start")
+    return f"postgresql+psycopg://kefu@/postgres?host={folder}"
+
+
+def _stop_postgres(user: str | None, binaries: Path, folder: Path) -> None:
+    with suppress(subprocess.SubprocessError):
         _run(user, binaries / "pg_ctl", "-D", folder / "data", "-m", "immediate", "stop")
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def restart_postgres(url: str) -> None:

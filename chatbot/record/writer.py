@@ -24,6 +24,7 @@ from knowledge.errors import KefuError, StoreError
 
 T = TypeVar("T")
 _BATCH = 256
+_WORK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class GroupWriter:
             self._queue.put(work)
         try:
             # One busy wait for the batch under way, one for ours, and room for the work itself.
-            return work.done.result(timeout=2 * self._busy_timeout_s + 5)
+            return work.done.result(timeout=2 * self._busy_timeout_s + _WORK_S)
         except FutureTimeoutError:
             work.done.cancel()
             msg = f"The database {self._engine.url.database} is busy: writing took too long. Try again in a moment."

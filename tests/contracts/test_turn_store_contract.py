@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from record_cases import a_message, a_turn, new_database, postgres_server
+from record_cases import a_message, a_turn, new_database, postgres_url
 
 from chatbot.record.migrate import upgrade
 from chatbot.record.redacting import RedactingStore
@@ -21,18 +21,18 @@ from knowledge.errors import ConflictError, StoreError
 
 
 @pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    with postgres_server() as url:
-        if url is None:
-            pytest.skip("no PostgreSQL: install it, or set KEFU_TEST_POSTGRES to a SQLAlchemy URL")
-        upgrade(url)
-        yield url
+def postgres() -> str:
+    url = postgres_url()
+    if url is None:
+        pytest.skip("no PostgreSQL: install it, or set KEFU_TEST_POSTGRES to a SQLAlchemy URL")
+    upgrade(url)
+    return url
 
 
 @pytest.fixture(params=["sqlite", "redacting", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TurnStore]:
     on_postgres = request.param == "postgres"
-    engine = open_engine(request.getfixturevalue("postgres_url") if on_postgres else new_database(tmp_path))
+    engine = open_engine(request.getfixturevalue("postgres") if on_postgres else new_database(tmp_path))
     inner = SqlTurnStore(engine, lease_s=5, busy_timeout_s=5)
     yield RedactingStore(inner) if request.param == "redacting" else inner
     inner.close()

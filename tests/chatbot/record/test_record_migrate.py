@@ -9,7 +9,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from record_cases import postgres_server, start_upgrade
+from record_cases import postgres_url, start_upgrade
 from setuptools import find_packages
 from sqlalchemy import Engine, text
 
@@ -36,15 +36,15 @@ def test_the_migrations_make_the_tables_of_the_code(tmp_path: Path) -> None:
 
 
 def test_the_migrations_make_the_tables_of_the_code_on_postgresql() -> None:
-    with postgres_server() as url:
-        if url is None:
-            pytest.skip("no PostgreSQL: install it, or set KEFU_TEST_POSTGRES to a SQLAlchemy URL")
+    url = postgres_url()
+    if url is None:
+        pytest.skip("no PostgreSQL: install it, or set KEFU_TEST_POSTGRES to a SQLAlchemy URL")
 
-        assert upgrade(url) == upgrade(url) == HEAD
+    assert upgrade(url) == upgrade(url) == HEAD
 
-        engine = open_engine(url)
-        assert _differences(engine) == []
-        engine.dispose()
+    engine = open_engine(url)
+    assert _differences(engine) == []
+    engine.dispose()
 
 
 def test_the_newest_revision_is_the_one_the_program_asks_for() -> None:

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from record_cases import (
     a_turn,
     answer,
     new_database,
-    postgres_server,
+    postgres_url,
     restart_postgres,
     start_worker,
 )
@@ -210,26 +211,26 @@ def test_two_processes_with_eight_writers_leave_no_gap_in_800_turns(url: str) ->
 
 
 def test_two_processes_on_postgresql_answer_in_order_and_survive_its_restart() -> None:
-    with postgres_server() as url:
-        if url is None or "host=/" not in url:
-            pytest.skip("no PostgreSQL that a test may restart: install it on this machine")
-        upgrade(url)
-        engine = open_engine(url)
-        store = SqlTurnStore(engine, busy_timeout_s=2)
-        answer(store, a_message("shared", key="before"))
+    url, conversation = postgres_url(), uuid.uuid4().hex
+    if url is None or "host=/" not in url:
+        pytest.skip("no PostgreSQL that a test may restart: install it on this machine")
+    upgrade(url)
+    engine = open_engine(url)
+    store = SqlTurnStore(engine, busy_timeout_s=2)
+    answer(store, a_message(conversation, key="before"))
 
-        restart_postgres(url)
-        after = answer(store, a_message("shared", key="after"))
+    restart_postgres(url)
+    after = answer(store, a_message(conversation, key="after"))
 
-        assert after.sequence == 2
-        lines = _read(*[start_worker(url, "shared", 4, 10) for _ in range(2)])
-        assert [line for line in lines if line[0] in "!?"] == []
-        assert [turn.sequence for turn in store.history("shared", limit=100)] == list(range(1, 83))
-        store.close()
-        engine.dispose()
+    assert after.sequence == 2
+    lines = _read(*[start_worker(url, conversation, 4, 10) for _ in range(2)])
+    assert [line for line in lines if line[0] in "!?"] == []
+    assert [turn.sequence for turn in store.history(conversation, limit=100)] == list(range(1, 83))
+    store.close()
+    engine.dispose()
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(40, marks=pytest.mark.hard)])
+@pytest.mark.parametrize("kills", [3, pytest.param(40, marks=pytest.mark.hard)])
 def test_what_a_killed_process_acknowledged_is_stored(url: str, tmp_path: Path, kills: int) -> None:
     chance, acknowledged = random.Random(6), set()
 
@@ -470,14 +471,15 @@ def test_a_rating_keeps_its_reasons_and_time(store: SqlTurnStore) -> None:
     assert store.ratings([turn.id]) == {turn.id: rating}
 
 
-def test_all_turns_are_read_in_pages_in_order(store: SqlTurnStore) -> None:
-    for number in range(230):
+def test_all_turns_are_read_in_pages_in_order(store: SqlTurnStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatbot.record.store._PAGE", 10)
+    for number in range(23):
         store.append(a_turn(a_message(f"c{number % 3}")))
 
     places = [(turn.message.conversation_id, turn.sequence) for turn in store.turns()]
 
     assert places == sorted(places)
-    assert len(places) == store.count_turns() == 230
+    assert len(places) == store.count_turns() == 23
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     assert list(store.turns(since=tomorrow)) == []
     assert store.count_turns(since=tomorrow) == 0
