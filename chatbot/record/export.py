@@ -40,7 +40,7 @@ def export_turns(
     Args:
         store: Where the turns are; personal data is masked there already.
         path: The file to write; one that is there is replaced.
-        since: Only turns stored from then on.
+        since: Only turns stored from then on; UTC unless it names another time zone.
         form: One turn a line, or one conversation a line.
         progress: Told about every hundredth turn and the last.
 

@@ -191,7 +191,7 @@ def page_of_turns(
     """The next rows in order of conversation and sequence."""
     query = select(turns.c.conversation_id, turns.c.sequence, turns.c.id, turns.c.body)
     if since is not None:
-        query = query.where(turns.c.stored_at >= since.astimezone(UTC))
+        query = query.where(turns.c.stored_at >= _aware(since).astimezone(UTC))
     if after is not None:
         place = tuple_(turns.c.conversation_id, turns.c.sequence)
         query = query.where(place > tuple_(literal(after[0]), literal(after[1])))
@@ -212,7 +212,7 @@ def count_turns(connection: Connection, *, since: datetime | None) -> int:
     """How many turns were stored since then."""
     query = select(func.count()).select_from(turns)
     if since is not None:
-        query = query.where(turns.c.stored_at >= since.astimezone(UTC))
+        query = query.where(turns.c.stored_at >= _aware(since).astimezone(UTC))
     return connection.execute(query).scalar_one()
 
 
@@ -284,7 +284,7 @@ def _turn(row: StoredRow) -> Turn:
 
 
 def _aware(moment: datetime) -> datetime:
-    """SQLite forgets the time zone; what was stored was UTC."""
+    """A moment without a time zone is in UTC: SQLite forgets the zone of what it stores."""
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
