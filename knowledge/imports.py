@@ -32,7 +32,7 @@ from knowledge.errors import ConflictError, KnowledgeError
 from knowledge.items import Document, Faq
 from knowledge.sources.intents import Intent
 from knowledge.sources.places import Place, Problem
-from knowledge.store import PAGE, KnowledgeStore, chunks
+from knowledge.store import DOCUMENT_PAGE, PAGE, KnowledgeStore, chunks
 
 Outcome: TypeAlias = Literal["new", "changed", "same", "duplicate", "conflicting", "invalid"]
 OUTCOMES: tuple[Outcome, ...] = ("new", "changed", "same", "duplicate", "conflicting", "invalid")
@@ -128,7 +128,7 @@ def apply(
 ) -> int:
     """Write what the plan says; returns how many items changed.
 
-    FAQs are written 2,000 in a transaction, each document in one, all intents in one. A process killed in
+    FAQs are written 2,000 in a transaction, documents 50, intents all in one. A process killed in
     between leaves whole transactions, and the same import then does the rest.
 
     Raises:
@@ -163,7 +163,7 @@ def _refuse(plan: ImportPlan[Item], *, strict: bool) -> None:
 def _chunk_size(writes: Sequence[Item]) -> int:
     if writes and isinstance(writes[0], Faq):
         return PAGE
-    return 20 if writes and isinstance(writes[0], Document) else max(1, len(writes))
+    return DOCUMENT_PAGE if writes and isinstance(writes[0], Document) else max(1, len(writes))
 
 
 def _write(store: KnowledgeStore, chunk: Sequence[Faq | Document | Intent]) -> int:

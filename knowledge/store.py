@@ -52,6 +52,8 @@ __all__ = ["KnowledgeStore", "open_engine"]
 PAGE = 2_000
 """Rows read, and written, in one transaction; below SQLite's limit of 32,766 variables a statement."""
 
+DOCUMENT_PAGE = 50
+
 T = TypeVar("T")
 
 
@@ -175,8 +177,8 @@ class KnowledgeStore:
         return sum(self._delete(faqs, "faq", page) for page in chunks(ids, PAGE))
 
     def upsert_documents(self, items: Iterable[Document]) -> int:
-        """Add or replace documents with all their pieces, each in one transaction; returns how many changed."""
-        return sum(map(self._upsert_document, items))
+        """Add or replace documents with all their pieces, 50 in a transaction; returns how many changed."""
+        return sum(self._upsert_document_page(page) for page in chunks(items, DOCUMENT_PAGE))
 
     def delete_documents(self, ids: Sequence[str]) -> int:
         """Remove documents with their pieces; returns how many there were."""
@@ -199,21 +201,9 @@ class KnowledgeStore:
         with self._writing() as connection:
             return _upsert(connection, faqs, "faq", list(records.values()))
 
-    def _upsert_document(self, document: Document) -> int:
+    def _upsert_document_page(self, page: Sequence[Document]) -> int:
         with self._writing() as connection:
-            old = _document(connection, document.id)
-            if old == document:
-                return 0
-            before = {entry.passage.id: entry for entry in (old.entries() if old else ())}
-            after = {entry.passage.id: entry for entry in document.entries()}
-            if old:
-                connection.execute(delete(documents).where(documents.c.id == document.id))
-            connection.execute(insert(documents), [record_of_document(document) | {"imported_at": _now()}])
-            for page in chunks(records_of_pieces(document), PAGE):
-                connection.execute(insert(document_passages), page)
-            touched = before.keys() | after.keys()
-            _log(connection, "passage", sorted(key for key in touched if before.get(key) != after.get(key)))
-            return 1
+            return sum(_upsert_document(connection, document) for document in page)
 
     def _delete_document(self, document_id: str) -> int:
         with self._writing() as connection:
@@ -280,6 +270,23 @@ def _upsert(connection: Connection, table: Table, kind: str, records: Sequence[R
         )
     _log(connection, kind, [record[key.name] for record in (*new, *changed)])
     return len(new) + len(changed)
+
+
+def _upsert_document(connection: Connection, document: Document) -> int:
+    """Replace a document with its pieces, unless it is equal; log only the pieces that differ."""
+    old = _document(connection, document.id)
+    if old == document:
+        return 0
+    before = {entry.passage.id: entry for entry in (old.entries() if old else ())}
+    after = {entry.passage.id: entry for entry in document.entries()}
+    if old:
+        connection.execute(delete(documents).where(documents.c.id == document.id))
+    connection.execute(insert(documents), [record_of_document(document) | {"imported_at": _now()}])
+    for page in chunks(records_of_pieces(document), PAGE):
+        connection.execute(insert(document_passages), page)
+    touched = before.keys() | after.keys()
+    _log(connection, "passage", sorted(key for key in touched if before.get(key) != after.get(key)))
+    return 1
 
 
 def _differs(old: RowMapping, record: Record) -> bool:

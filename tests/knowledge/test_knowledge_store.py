@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import stat
+import uuid
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from threading import Thread
 
 import pytest
 from knowledge_cases import a_faq, new_store
-from record_cases import postgres_server
-from sqlalchemy import text
+from record_cases import postgres_url
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
 
 from knowledge.database import open_engine, writing
 from knowledge.errors import SettingsError, StoreError
@@ -309,23 +312,36 @@ def test_a_follower_of_the_log_misses_nothing_of_two_writers(tmp_path: Path) -> 
     assert len(seen) == len(set(seen)) == 40
 
 
-def test_postgresql_keeps_the_same_promises() -> None:
-    with postgres_server() as url:
-        if url is None:
-            pytest.skip("no PostgreSQL server program on this machine")
-        engine = open_engine(url)
-        metadata.create_all(engine)
-        store = KnowledgeStore(engine)
+@pytest.fixture
+def postgres_store() -> Iterator[tuple[KnowledgeStore, str]]:
+    server = postgres_url()
+    if server is None:
+        pytest.skip("no PostgreSQL: install it, or set KEFU_TEST_POSTGRES")
+    name = f"kefu_knowledge_{uuid.uuid4().hex[:8]}"
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    url = make_url(server).set(database=name).render_as_string(hide_password=False)
+    engine = open_engine(url)
+    metadata.create_all(engine)
+    yield KnowledgeStore(engine), url
+    engine.dispose()
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name}")
+    admin.dispose()
 
-        count, seen = _follow_two_writers(store, url)
-        store.upsert_documents([a_document("one", "two")])
-        store.upsert_documents([a_document("one", "three")])
-        store.upsert_intents([GREET])
 
-        assert count == 40
-        assert len(seen) == len(set(seen)) == 40
-        assert [entry.passage.text for entry in store.entries()][-1] == "three"
-        assert store.intents() == [GREET]
-        assert store.delete_documents(["help-returns.md"]) == 1
-        assert store.counts()["passages"] == 0
-        engine.dispose()
+def test_postgresql_keeps_the_same_promises(postgres_store: tuple[KnowledgeStore, str]) -> None:
+    store, url = postgres_store
+
+    count, seen = _follow_two_writers(store, url)
+    store.upsert_documents([a_document("one", "two")])
+    store.upsert_documents([a_document("one", "three")])
+    store.upsert_intents([GREET])
+
+    assert count == 40
+    assert len(seen) == len(set(seen)) == 40
+    assert [entry.passage.text for entry in store.entries()][-1] == "three"
+    assert store.intents() == [GREET]
+    assert store.delete_documents(["help-returns.md"]) == 1
+    assert store.counts()["passages"] == 0
