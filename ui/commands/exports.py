@@ -28,9 +28,9 @@ def docs(file: Annotated[Path, typer.Argument(help="To write: .jsonl.")]) -> Non
     """Write all documents, as JSONL."""
     from chatbot.assemble import open_knowledge
     from chatbot.settings import load_settings
-    from knowledge.export import export_docs
+    from knowledge.export import export_documents
 
-    talk.print(f"{export_docs(open_knowledge(load_settings()), file)} documents are in {file}.")
+    talk.print(f"{export_documents(open_knowledge(load_settings()), file)} documents are in {file}.")
 
 
 @app.command()
@@ -54,13 +54,16 @@ def chats(
 ) -> None:
     """Write recorded conversations, personal numbers masked."""
     from chatbot.assemble import open_records
-    from chatbot.record.export import export_conversations, export_turns
+    from chatbot.record.export import export_turns
     from chatbot.settings import load_settings
 
     store = open_records(load_settings())
-    export = export_conversations if messages else export_turns
     with progress_bars() as report:
-        count = export(
-            store, file, since=since, progress=lambda done, total: report("Exporting", done / max(1, total))
+        count = export_turns(
+            store,
+            file,
+            since=since,
+            form="messages" if messages else "turns",
+            progress=lambda done, total: report("Exporting", done / max(1, total)),
         )
-    talk.print(f"{count} {'conversations' if messages else 'turns'} are in {file}.")
+    talk.print(f"{count} turns are in {file}.")

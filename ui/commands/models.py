@@ -40,7 +40,7 @@ def list_models(*, as_json: Json = False) -> None:
         return
     table = Table("model", "for", "licence", "size", "state", "folder")
     for entry in entries:
-        size = f"{entry.bytes / 1e6:.0f} MB" if entry.bytes else "-"
+        size = f"{entry.size / 1e6:.0f} MB" if entry.size else "-"
         table.add_row(entry.name, entry.purpose, entry.licence, size, entry.state, str(entry.path))
     out.print(table)
 
