@@ -46,7 +46,7 @@ def export_faq(store: KnowledgeStore, path: Path) -> int:
                 writer.writerow(COLUMNS)
                 return _count(writer.writerow(_cells(faq)) for faq in store.faqs())
         case ".xlsx":
-            return _write_xlsx(path, store.faqs())
+            return _write_xlsx(path, store)
         case ".jsonl":
             with _replacing(path) as file:
                 return _count(file.write(_json_line(_record(faq))) for faq in store.faqs())
@@ -110,12 +110,19 @@ def _cell(value: Any) -> str:
     return value or ""
 
 
-def _write_xlsx(path: Path, faqs: Iterable[Faq]) -> int:
+def _write_xlsx(path: Path, store: KnowledgeStore) -> int:
+    for faq in store.faqs():
+        for column, text in zip(COLUMNS, _cells(faq), strict=True):
+            if len(text) > MAX_XLSX_CELL:
+                raise KnowledgeError(
+                    f"The {column} of '{faq.id}' has {len(text):,} characters; a cell of XLSX holds "
+                    f"{MAX_XLSX_CELL:,}. Export as .csv or .jsonl."
+                )
     book = Workbook(write_only=True)
     sheet = book.create_sheet("FAQ")
     sheet.freeze_panes = "A2"
     sheet.append(list(COLUMNS))
-    count = _count(sheet.append(_xlsx_row(sheet, faq)) for faq in faqs)
+    count = _count(sheet.append(_xlsx_row(sheet, faq)) for faq in store.faqs())
     with _replacing(path, mode="wb") as file:
         book.save(file)
     return count
@@ -123,12 +130,7 @@ def _write_xlsx(path: Path, faqs: Iterable[Faq]) -> int:
 
 def _xlsx_row(sheet: WriteOnlyWorksheet, faq: Faq) -> list[Any]:
     row = []
-    for column, text in zip(COLUMNS, _cells(faq), strict=True):
-        if len(text) > MAX_XLSX_CELL:
-            raise KnowledgeError(
-                f"The {column} of '{faq.id}' has {len(text):,} characters; a cell of XLSX holds "
-                f"{MAX_XLSX_CELL:,}. Export as .csv or .jsonl."
-            )
+    for text in _cells(faq):
         cell = WriteOnlyCell(sheet, value=text)
         cell.data_type = "s"  # never a formula, whatever it begins with
         row.append(cell)

@@ -96,6 +96,8 @@ def _row(file: LinedYaml, number: int, item: Any) -> IntentRow:
 def _problem(file: LinedYaml, number: int, label: str, details: ErrorDetails) -> Problem:
     location = details["loc"]
     place = file.place(["intents", number, *location])
+    if not location:  # about the intent as a whole
+        place = place.at(None)
     name = str(location[-1]) if location else ""
     match details["type"]:
         case "extra_forbidden":

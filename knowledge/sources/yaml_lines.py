@@ -18,6 +18,8 @@ from knowledge.sources.places import Place, Problem
 
 MAX_VALUES = 500_000
 MAX_DEPTH = 40
+# libyaml reads "{en: Which one?}" as YAML 1.2 does; the parser in pure Python trips over the question mark.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
@@ -35,12 +37,11 @@ class LinedYaml:
         """Where the value at a path of keys and numbers stands; the nearest one around it when it is missing."""
         node, column = self.root, ""
         for step in location:
+            column = step if isinstance(step, str) else column
             found = _child(node, step)
             if found is None:
-                column = column or str(step)
                 break
             node = found
-            column = str(step) if isinstance(step, str) else column
         line = node.start_mark.line + 1 if node else None
         return Place(str(self.path), line, column or None)
 
@@ -52,14 +53,12 @@ def read_yaml(path: Path) -> LinedYaml:
         UnreadableFileError: Not YAML, or nested or aliased beyond all use.
     """
     try:
-        root = yaml.compose(read_text(path), Loader=yaml.SafeLoader)
+        root = yaml.compose(read_text(path), Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, character {mark.column + 1}: " if mark else ""
         problem = error.problem or error.context or "unexpected text"
-        do = (
-            "Mend it there: check the indentation (spaces, no tabs) and put texts with ': ' or '#' in quotes."
-        )
+        do = "Mend it there: check the indentation (spaces, no tabs) and put texts with ': ', '#' or '{' in quotes."
         raise unreadable(path, f"The file is not YAML: {where}{problem}.", do) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise unreadable(
@@ -88,7 +87,7 @@ class _Builder:
             return self._mapping(node, depth)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, depth=depth + 1) for item in node.value]
-        plain = isinstance(node, yaml.ScalarNode) and node.style is None
+        plain = isinstance(node, yaml.ScalarNode) and not node.style
         return None if plain and node.value in _NULLS else node.value
 
     def _mapping(self, node: yaml.MappingNode, depth: int) -> Mapping[str, Any]:
