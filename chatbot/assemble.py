@@ -8,6 +8,7 @@ from importlib.metadata import version as installed
 from importlib.resources import files
 from pathlib import Path
 from typing import TypeAlias
+from zoneinfo import ZoneInfo
 
 from langchain_core.language_models import BaseChatModel
 from sqlalchemy import Engine
@@ -33,7 +34,7 @@ from chatbot.record.redaction import contacts
 from chatbot.record.store import SqlTurnStore
 from chatbot.settings import NoModel, Settings
 from chatbot.types import TurnStore
-from chatbot.understand.intent import out_of_scope
+from chatbot.understand.intent import IntentClassifier, out_of_scope
 from chatbot.understand.reader import Reader
 from chatbot.understand.trial import held_out_guesses
 from knowledge.build import IndexService, build, info
@@ -197,13 +198,16 @@ def all_intents(knowledge: KnowledgeStore) -> dict[str, Intent]:
 
 def open_reader(settings: Settings, knowledge: KnowledgeStore, encoder: BatchingEncoder) -> Reader:
     """UNDERSTAND, fitted to the intents and wordings of now."""
-    questions = [question for entry in knowledge.entries() for question in entry.questions]
-    return Reader.fit(
-        list(all_intents(knowledge).values()),
-        encoder,
-        questions=questions,
+    wordings = [question for entry in knowledge.entries() for question in entry.questions]
+    intents = list(all_intents(knowledge).values())
+    folder = settings.data_folder / "intents"
+    return Reader(
+        intents=intents,
+        classifier=IntentClassifier.fit(intents, encoder, negatives=wordings, folder=folder),
+        wordings=wordings,
         default_language=settings.languages.default,
         context_turns=settings.understanding.context_turns,
+        timezone=ZoneInfo(settings.handoff.timezone),
     )
 
 

@@ -27,6 +27,8 @@ from knowledge.types import Hit
 MAX_ATTEMPTS = 2
 """How often a slot is asked before a person is brought in."""
 VERY_UNHAPPY = -0.6
+CERTAIN = 0.999
+"""Confidence that only an intent's own example, word for word, reaches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +116,25 @@ def _unhappy(_p: RulePolicy, u: Understanding, _h: Sequence[Hit], history: Seque
     return Verdict(Handoff("unhappy"), "The customer is angry and the bot did not help before.")
 
 
+def _word_for_word(
+    policy: RulePolicy, u: Understanding, hits: Sequence[Hit], _t: Sequence[Turn]
+) -> Verdict | None:
+    best = next((hit for hit in hits if hit.features.get("exact", 0.0) >= 1.0), None)
+    if best is None or best.passage.source == "document" or u.rewritten:
+        return None
+    if u.intent in policy.intents and u.confidence >= CERTAIN:
+        return None
+    return Verdict(
+        AnswerFrom((best.passage.id,), verbatim=True), f"Word for word a stored question: “{best.matched}”."
+    )
+
+
 def _intent(
     policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]
 ) -> Verdict | None:
     if u.intent not in policy.intents or u.confidence < policy.thresholds.intent:
         return None
     best = hits[0] if hits else None
-    if best and best.features.get("exact", 0.0) >= 1.0 and u.confidence < 0.99:
-        return None
     if best and best.score > u.confidence and best.score >= policy.answer_from:
         return None
     why = f"Intent {u.intent} with probability {u.confidence:.2f} (needed {policy.thresholds.intent:.2f})."
@@ -230,6 +243,7 @@ RULES: tuple[Rule, ...] = (
     _slot_filling,
     _smalltalk,
     _unhappy,
+    _word_for_word,
     _intent,
     _stored_answer,
     _composed,

@@ -20,6 +20,8 @@ from knowledge.types import Entry
 Origin: TypeAlias = Literal["similar", "varied", "left_out", "document", "out_of_scope"]
 
 LEFT_OUT_SHARE = 0.2
+MOST_HELD = 3
+"""One of so many similar questions is held back."""
 MOST_ENTRIES = 3000
 """Questions are made from at most so many entries; more would only take longer."""
 _SENTENCE = re.compile(r"[^。！？.!?\n]+[。！？.!?]?")
@@ -84,12 +86,13 @@ def _split(entry: Entry, answers: frozenset[str], rng: random.Random) -> tuple[l
     if entry.passage.source == "document":
         return _cut_sentence(entry, answers, rng)
     if len(answers) == 1 and rng.random() < LEFT_OUT_SHARE:
-        left_out = rng.sample(entry.questions, min(2, len(entry.questions)))
-        return [], [Question(text, language, frozenset(), "left_out") for text in left_out]
+        return [], [Question(rng.choice(entry.questions), language, frozenset(), "left_out")]
     if len(entry.questions) > 1:
-        held = rng.choice(entry.questions[1:])
-        rest = tuple(question for question in entry.questions if question != held)
-        return [replace(entry, questions=rest)], [Question(held, language, answers, "similar")]
+        held = rng.sample(entry.questions[1:], max(1, (len(entry.questions) - 1) // MOST_HELD))
+        rest = tuple(question for question in entry.questions if question not in held)
+        return [replace(entry, questions=rest)], [
+            Question(text, language, answers, "similar") for text in held
+        ]
     return [entry], [Question(vary(entry.questions[0], rng), language, answers, "varied")]
 
 
