@@ -156,9 +156,23 @@ _CORRECTION_EN = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 _OTHER = re.compile(
-    r"另外?(?:的)?(?:一|那)?(?:个|单|笔|件|款|台|条|部)|另外的|别的|其他的?|换一?个|不是(?:这|那)(?:个|一个|单|笔|件|款|台|条)|\bother\b|\banother\b|\bdifferent\ (?:one|order)\b|\bnot\ (?:that|this)\b|\bwrong\ (?:one|order)\b".replace(r"\ ", " "),
+    r"另外?(?:的)?(?:一|那)?(?:个|单|笔|件|款|台|条|部)(?!问题|事|话题)|另外的(?!问题)|别的(?!问题|事)|换一?个(?!问题|话题)|不是(?:这|那)(?:个|一个|单|笔|件|款|台|条)|\b(?:an)?other\b(?!\ (?:questions?|thing|problem|issue|way|day|time|people|hand))|\bdifferent\ (?:one|order)\b|\bnot\ (?:that|this)\b|\bwrong\ (?:one|order)\b".replace(r"\ ", " "),
     re.IGNORECASE,
 )  # fmt: skip
+
+_QUESTION_ZH = re.compile(
+    r"[?？]\s*$|(?:吗|么|呢|嘛)[\s。.!！~]*$|怎么|怎样|什么|为啥|如何|多少|多久|多长|哪[里儿个些]|几[天个时点]|能不能|可不可以|可以不|是否|是不是|有没有|行不行|谁"
+)
+_QUESTION_EN = re.compile(
+    r"\?\s*$|^\W*(?:(?:and|but|so|ok|okay|well|also|then)\W+)*(?:what|when|where|which|who|whose|why|how|can|could|do|does|did|is|are|was|were|will|would|should|may|have|has)\b",
+    re.IGNORECASE,
+)
+_PLAIN_DENIAL = re.compile(
+    r"^\W*(?:no|nope|sorry|oops|不好意思|抱歉|不|哦|啊)*\W*(?:不对|错了|不是(?:这|那)(?:个|单|笔|件|款|台)?|(?:说|写|打|搞|弄|发|填|输|看)错了?|"
+    r"(?:that['’]?s\s+|it['’]?s\s+|this\s+is\s+|that\s+is\s+|it\s+is\s+)?(?:the\s+|not\s+(?:the\s+)?)?(?:wrong|incorrect|mistake|typo|not\s+(?:that|this|right|it)|right)(?:\s+(?:one|order|number|item))?)"
+    r"(?:的|了|啊|吧|订单号?|单号|号码|\W)*$",
+    re.IGNORECASE,
+)
 
 _COURTESY_ZH = r"你好[啊呀哈]?|您好[啊呀]?|哈喽|哈啰|嗨|hello|hi|hey|在[吗么嘛]|在不在|亲亲?们?|请问一下|请问下?|麻烦问一下|想问一下|想问下|问一下|问下|早上好|上午好|中午好|下午好|晚上好|早安|打扰一?下了?|打扰了|大佬|小姐姐|小哥哥|客服(?=你好|您好|[,，])|老板(?=[,，])|你好呀"
 _GREETING_ZH = re.compile(rf"^(?:(?:{_COURTESY_ZH})[\s,，.。!！~～?？、:：]*)+", re.IGNORECASE)
@@ -199,6 +213,16 @@ def is_cancel(text: str) -> bool:
 def is_correction(text: str) -> bool:
     """Whether the message opens or reads like the correction of something said before."""
     return bool(_CORRECTION_ZH.search(text) or _CORRECTION_EN.search(text))
+
+
+def is_question(text: str) -> bool:
+    """Whether the message asks something, by its form."""
+    return bool(_QUESTION_ZH.search(text) or _QUESTION_EN.search(text))
+
+
+def is_plain_denial(text: str) -> bool:
+    """Whether the message says that something was wrong, and nothing else: 不对, "wrong order"."""
+    return bool(_PLAIN_DENIAL.match(text.strip()))
 
 
 def names_other(text: str) -> bool:

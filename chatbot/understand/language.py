@@ -54,6 +54,8 @@ def tidy(text: str) -> str:
     Full-width and compatibility forms folded (NFKC), invisible characters dropped, runs of white space single,
     Traditional -> Simplified (in Traditional texts Taiwan's words become the mainland's too: 滑鼠 -> 鼠标).
     """
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     folded = unicodedata.normalize("NFKC", text)
     visible = "".join(
         character
@@ -125,7 +127,8 @@ def tongue_of(
     spoken = language or (previous.language if previous else None) or language_of_locale(locale) or default
     if spoken != "zh":
         return Tongue(spoken, "Latn", certain=language is not None)
-    script = script_of(text)
+    # A code or "ok" in a Chinese conversation does not change what the customer reads.
+    script = script_of(text) if language else None
     if script is None:
         script = previous.script if previous and previous.language == "zh" else _script_of_locale(locale)
     return Tongue(spoken, script, certain=language is not None)

@@ -25,9 +25,12 @@ from knowledge.lexical import tokenize
 
 _LEAST_LABEL_LIKENESS = 80
 _LONGEST_REPLY = 160
+# Order and phone numbers: they belong into slots and find nothing.
+_NUMBER_OF_OWN = re.compile(r"\b[A-Za-z]{0,6}[-_]?\d{5,}[\w-]*")
 # Measured as the figures of Rewriter: 4 to 6 words of the last four utterances, older ones fading by 0.6.
 _TOPIC_WORDS = 5
 _SPOKEN = 4
+_MOST_WORDINGS = 5000
 _DECAY = 0.6
 
 _WORD = re.compile(r"[a-z]+(?:['’][a-z]+)?|\d+[\w-]*", re.IGNORECASE)
@@ -92,11 +95,14 @@ class Rewriter:
 
     def __init__(self, wordings: Iterable[str]) -> None:
         """Learn how rare the words of `wordings` (questions and titles of the company) are."""
-        count = 0
+        known = list(wordings)
+        step = max(1, len(known) // _MOST_WORDINGS)
+        count = len(known[::step])
         holders: Counter[str] = Counter()
-        for wording in wordings:
-            count += 1
+        for wording in known[::step]:
             holders.update({word.lower() for word in content_words(wording)})
+        # Of a sample, a word not in it is as rare as can be; of everything, it is not the company's word.
+        self._unseen = math.log(count + 1) if step > 1 else 0.0
         self._rarity = {word: math.log((count + 1) / number) for word, number in holders.items()}
 
     def standalone(self, text: str, history: Sequence[Turn]) -> str:
@@ -118,9 +124,9 @@ class Rewriter:
         weights: dict[str, float] = {}
         places: dict[str, tuple[int, int, str]] = {}
         for age, part in enumerate(reversed(spoken[-_SPOKEN:])):
-            for place, word in enumerate(content_words(part)):
+            for place, word in enumerate(content_words(_NUMBER_OF_OWN.sub(" ", part))):
                 key = word.lower()
-                weight = self._rarity.get(key, 0.0) * _DECAY**age
+                weight = self._rarity.get(key, self._unseen) * _DECAY**age
                 if key not in present and weight > weights.get(key, 0.0):
                     weights[key] = weight
                     places[key] = (-age, place, word)
@@ -238,7 +244,7 @@ def conversation_of(history: Sequence[Turn]) -> list[Turn]:
 
 def said_in(turn: Turn) -> list[str]:
     """What a turn was about: the question as it was understood, then the title of its answer or a composed reply."""
-    said = [turn.understanding.query]
+    said = [turn.understanding.query] if turn.understanding.act == "ask" else []
     match turn.decision:
         case AnswerFrom(verbatim=True, passage_ids=[first, *_]):
             said += [hit.passage.title for hit in turn.hits if hit.passage.id == first]

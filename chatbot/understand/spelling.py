@@ -13,7 +13,10 @@ from chatbot.understand.language import CODE, ENGLISH_FUNCTION_WORDS
 
 WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 _SHORTEST = 4
-_LONG = 8
+_LONG = 10
+# A wrong letter in a short word makes another word too often (small, shall; load, loan).
+_SHORTEST_SUBSTITUTED = 8
+_ENDINGS = ("s", "es", "'s", "d", "ed", "ing", "ly", "er", "r", "n", "y")
 _CACHE_ENTRIES = 4096
 
 
@@ -26,13 +29,13 @@ class Speller:
         for wording in wordings:
             counts.update(WORD.findall(wording.lower()))
         self.words = frozenset(counts)
-        known = Counter(dict.fromkeys(ENGLISH_FUNCTION_WORDS, 10000)) + counts
+        counts.update(ENGLISH_FUNCTION_WORDS)
+        self._counts = counts
         # By first letter: people rarely miss it, and it makes the search 20 times shorter.
         self._by_initial: dict[str, list[str]] = {}
-        for word, _ in sorted(known.items(), key=lambda item: (-item[1], item[0])):
+        for word in sorted(counts):
             if len(word) >= _SHORTEST:
                 self._by_initial.setdefault(word[0], []).append(word)
-        self._known = frozenset(known)
         self._cache: dict[str, str] = {}
 
     def correct(self, text: str) -> str:
@@ -53,7 +56,11 @@ class Speller:
     def _word(self, word: str) -> str:
         lowered = word.lower().replace("’", "'")
         # IPHONE and OnePlus are written on purpose.
-        if len(word) < _SHORTEST or lowered in self._known or not (word.islower() or word.istitle()):
+        if len(word) < _SHORTEST or lowered in self._counts or not (word.islower() or word.istitle()):
+            return word
+        if any(
+            lowered.endswith(ending) and lowered.removesuffix(ending) in self._counts for ending in _ENDINGS
+        ):
             return word
         if lowered not in self._cache:
             if len(self._cache) >= _CACHE_ENTRIES:
@@ -64,7 +71,30 @@ class Speller:
 
     def _nearest(self, word: str) -> str:
         slips = 2 if len(word) >= _LONG else 1
-        found = process.extractOne(
-            word, self._by_initial.get(word[0], ()), scorer=OSA.distance, score_cutoff=slips
+        found = process.extract(
+            word, self._by_initial.get(word[0], ()), scorer=OSA.distance, score_cutoff=slips, limit=None
         )
-        return found[0] if found else word
+        # A letter left out is the commonest slip ("oder"); then the word that the company uses most.
+        return min(
+            (known for known, _, _ in found if _plausible(word, known)),
+            key=lambda known: (
+                OSA.distance(word, known),
+                not _is_subsequence(word, known),
+                -self._counts[known],
+                known,
+            ),
+            default=word,
+        )
+
+
+def _plausible(word: str, known: str) -> bool:
+    """Whether `known` may have been meant; another ending is grammar ("meant", "mean"), not a slip."""
+    if known[:-1] == word[:-1] or any(known == word + end or word == known + end for end in (*_ENDINGS, "t")):
+        return False
+    substituted = len(word) == len(known) and sorted(word) != sorted(known)
+    return not substituted or len(word) >= _SHORTEST_SUBSTITUTED
+
+
+def _is_subsequence(short: str, long: str) -> bool:
+    letters = iter(long)
+    return all(letter in letters for letter in short)

@@ -27,11 +27,12 @@ def held_out_guesses(
     guesses = []
     for fold in range(FOLDS):
         shown, asked = _split(intents, fold, seed)
-        classifier = IntentClassifier.fit(shown, encoder, negatives=negatives, seed=seed)
+        known = [text for at, text in enumerate(strangers) if at % FOLDS != fold]
+        classifier = IntentClassifier.fit(shown, encoder, negatives=negatives, strangers=known, seed=seed)
         for name, text in asked:
             guess = classifier.classify(text)
             guesses.append((guess.confidence, guess.intent == name))
-        # The built-in sentences are part of every fit; those of this fold still count as wrong when acted on.
+        # The strangers of this fold were kept from the fit: acting on one of them is wrong.
         guesses += [(classifier.classify(text).confidence, False) for text in strangers[fold::FOLDS]]
     return guesses
 

@@ -1,0 +1,326 @@
+"""Reads a message in its conversation: the order in which the parts of this stage are asked.
+
+message -> text and language -> danger? a person? -> a choice, a slot or a correction that was waited for?
+-> standalone question -> intent -> slots
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, tzinfo
+
+from chatbot.types import Act, AskSlot, Handoff, Message, Turn, Understanding, UseTemplate
+from chatbot.understand import acts
+from chatbot.understand.intent import Guess, IntentClassifier, out_of_scope
+from chatbot.understand.language import (
+    ENGLISH_FUNCTION_WORDS,
+    HAN,
+    LATIN_WORD,
+    Tongue,
+    language_in,
+    tidy,
+    tongue_of,
+)
+from chatbot.understand.pinyin import PinyinReader
+from chatbot.understand.rewrite import Rewriter, chosen_option, content_words
+from chatbot.understand.sentiment import sentiment_of
+from chatbot.understand.slots import current_slots, day_of, fill, known_values, values_in
+from chatbot.understand.spelling import Speller
+from knowledge.sources.intents import Intent, Slot
+
+_CARE = "care.emergency"
+_SMALLTALK = "smalltalk."
+# More probable than not; the confidence is calibrated, so this is no knob.
+_LIKELY = 0.5
+_LONGEST_SMALLTALK = 40
+_LONGEST_DIGRESSION = 2
+# A message with a slot's value and at most so many other words of weight is about that value.
+_WORDS_BESIDE_VALUE = 1
+# Typed alone these may as well ask for an order to be cancelled.
+_AMBIGUOUS_CANCELS = frozenset({"取消", "取消吧", "cancel", "cancel it", "cancel that", "stop", "退", "停止"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A message before its meaning."""
+
+    typed: str
+    """Tidied, as typed."""
+    text: str
+    """Pinyin as characters, slips mended."""
+    tongue: Tongue
+    sentiment: float
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What the conversation is busy with: the last template or question for a slot."""
+
+    turn: Turn
+    intent: Intent
+    asked: Slot | None
+    """The slot that the bot just asked for."""
+    fresh: bool
+    """False when other questions came in between: then only a value or a correction returns to it."""
+
+
+class Reader:
+    """Implements `chatbot.types.Understander` without a language model; pure and safe between threads."""
+
+    def __init__(
+        self,
+        *,
+        intents: Sequence[Intent],
+        classifier: IntentClassifier,
+        wordings: Iterable[str] = (),
+        default_language: str = "zh",
+        context_turns: int = 6,
+        timezone: tzinfo | None = None,
+    ) -> None:
+        """Learn the company's words.
+
+        Args:
+            intents: The company's and the built-in ones.
+            classifier: Fitted on the same intents; its encoder is the one that retrieval uses.
+            wordings: Questions and titles of the company's knowledge, in any language.
+            default_language: Spoken when nothing tells.
+            context_turns: How many earlier turns a message may refer to.
+            timezone: Of the customers; None takes the days of `Message.sent_at` as they are.
+        """
+        self._intents = {intent.name: intent for intent in intents}
+        self._classifier = classifier
+        self._default_language = default_language
+        self._context_turns = context_turns
+        self._timezone = timezone
+        known = list(map(tidy, wordings))
+        examples = [tidy(text) for intent in intents for texts in intent.examples.values() for text in texts]
+        every = [*known, *examples, *out_of_scope()]
+        self._speller = Speller(text for text in every if not HAN.search(text))
+        chinese = [text for text in every if HAN.search(text)]
+        borrowed = {word.lower() for text in chinese for word in LATIN_WORD.findall(text)}
+        self._english = self._speller.words - borrowed
+        self._pinyin = PinyinReader(
+            [*chinese, "转人工"], english=ENGLISH_FUNCTION_WORDS | self._speller.words
+        )
+        self._rewriter = Rewriter([*known, *examples])
+
+    @property
+    def version(self) -> str:
+        """Changes with the intents, their examples, the negatives and the encoder."""
+        return self._classifier.version
+
+    def understand(self, message: Message, history: Sequence[Turn]) -> Understanding:
+        """What the customer wants; see `chatbot.types.Understanding`."""
+        recent = list(history)[-self._context_turns :] if self._context_turns else []
+        heard = self._hear(message, history)
+        understood = (
+            self._act_at_once(heard)
+            or self._choice(heard, recent)
+            or self._task_talk(heard, recent)
+            or self._question(heard, recent)
+        )
+        return replace(
+            understood, language=heard.tongue.language, script=heard.tongue.script, sentiment=heard.sentiment
+        )
+
+    def _hear(self, message: Message, history: Sequence[Turn]) -> _Heard:
+        typed = tidy(message.text)
+        last = history[-1].understanding if history else None
+        previous = Tongue(last.language, last.script, certain=True) if last else None
+        spelt = None if HAN.search(typed) else self._pinyin.read(typed)
+        language = "zh" if spelt else language_in(typed, known_english=self._english)
+        tongue = tongue_of(
+            message.text,
+            language=language,
+            previous=previous,
+            locale=message.locale,
+            default=self._default_language,
+        )
+        text = spelt or (self._speller.correct(typed) if language == "en" else typed)
+        return _Heard(typed, text, tongue, sentiment_of(typed), day_of(message.sent_at, self._timezone))
+
+    def _act_at_once(self, heard: _Heard) -> Understanding | None:
+        """Danger and the wish for a person come before everything else."""
+        texts = {heard.typed, heard.text}
+        if any(map(acts.is_urgent, texts)):
+            known = _CARE if _CARE in self._intents else None
+            return _understanding(heard.text, "urgent", intent=known, confidence=float(known is not None))
+        if any(map(acts.wants_person, texts)):
+            return _understanding(heard.text, "human")
+        return None
+
+    def _choice(self, heard: _Heard, recent: Sequence[Turn]) -> Understanding | None:
+        option = chosen_option(heard.text, recent[-1] if recent else None)
+        if option is None:
+            return None
+        if option.intent in self._intents:
+            slots = fill(self._intents[option.intent], heard.text, recent, today=heard.day)
+            return _understanding(option.label, "ask", intent=option.intent, confidence=1.0, slots=slots)
+        return replace(_understanding(option.label, "ask"), passage_id=option.passage_id)
+
+    def _task_talk(self, heard: _Heard, recent: Sequence[Turn]) -> Understanding | None:
+        """Cancels, corrections and values for the task at hand; None when the message is none of them."""
+        task = self._task(recent)
+        asked = task.asked if task else None
+        if acts.is_cancel(heard.text) and (
+            asked or heard.text.strip(" 。.!！").lower() not in _AMBIGUOUS_CANCELS
+        ):
+            return _understanding(heard.text, "cancel", intent=task.intent.name if task else None)
+        if task is None:
+            return None
+        return self._correction(heard, recent, task) or (
+            self._answer_to(heard, recent, task, asked) if asked else self._another_value(heard, recent, task)
+        )
+
+    def _correction(self, heard: _Heard, recent: Sequence[Turn], task: _Task) -> Understanding | None:
+        if not acts.is_correction(heard.text):
+            return None
+        held = dict(current_slots(task.turn))
+        said = _values(task.intent, heard)
+        if said and (held.keys() & said.keys() or not task.asked):
+            slots = {**fill(task.intent, heard.text, recent, today=heard.day, continues=True), **said}
+            return self._about(task.intent, heard, "correct", slots)
+        slot = _slot_meant(task.intent, held)
+        if slot is None or not (acts.names_other(heard.text) or acts.is_plain_denial(heard.text)):
+            return None
+        if len(_beside(heard.text, ())) > 3:
+            return None  # it says more than "the other one": a question of its own
+        return self._about(task.intent, heard, "correct", self._with_other(task.intent, slot, recent, held))
+
+    def _with_other(
+        self, intent: Intent, slot: Slot, recent: Sequence[Turn], held: dict[str, str]
+    ) -> dict[str, str]:
+        """The other value of the slot that the conversation mentioned; none: the slot is asked again."""
+        mentioned = known_values(recent, slot, timezone=self._timezone)
+        others = [value for value in mentioned if value != held.get(slot.name)]
+        names = {each.name for each in intent.slots}
+        kept = {name: value for name, value in held.items() if name in names and name != slot.name}
+        return {**kept, slot.name: others[-1]} if others else kept
+
+    def _answer_to(
+        self, heard: _Heard, recent: Sequence[Turn], task: _Task, asked: Slot
+    ) -> Understanding | None:
+        """The message as an answer to the bot's question, unless it is clearly something else."""
+        said = _values(task.intent, heard)
+        slots = fill(task.intent, heard.text, recent, today=heard.day, asked=asked.name, continues=True)
+        given = values_in(asked, heard.text, today=heard.day, asked=True)
+        if said or (given and asked.type != "text"):
+            return self._about(task.intent, heard, "inform", slots)
+        guess = self._classifier.classify(acts.without_courtesy(heard.text))
+        elsewhere = guess.intent != task.intent.name and guess.confidence >= _LIKELY
+        if guess.exact or elsewhere or acts.is_question(heard.text):
+            return None
+        return self._about(task.intent, heard, "inform", slots)
+
+    def _another_value(self, heard: _Heard, recent: Sequence[Turn], task: _Task) -> Understanding | None:
+        """The same wish for another value: "LM2026110013", "and LM2026110013?"."""
+        said = _values(task.intent, heard)
+        if not said or len(_beside(heard.text, said.values())) > _WORDS_BESIDE_VALUE:
+            return None
+        slots = fill(task.intent, heard.text, recent, today=heard.day, continues=True)
+        return self._about(task.intent, heard, "inform", slots)
+
+    def _question(self, heard: _Heard, recent: Sequence[Turn]) -> Understanding:
+        bare = heard.text if self._classifier.exact(heard.text) else acts.without_courtesy(heard.text)
+        query = bare if self._classifier.exact(bare) else self._rewriter.standalone(bare, recent)
+        guess = self._classifier.classify(query)
+        task = self._task(recent)
+        if guess.intent is None:
+            return replace(_understanding(query, "ask"), rewritten=query != bare)
+        if guess.intent.startswith(_SMALLTALK) and query == bare and _is_smalltalk(guess, bare):
+            return replace(
+                _understanding(bare, "smalltalk", intent=guess.intent, confidence=guess.confidence),
+                scores=guess.scores,
+            )
+        guess = _staying(guess, task, bare, follows=query != bare)
+        intent = self._intents.get(guess.intent or "")
+        slots = self._slots_for(intent, heard, recent, task) if intent else {}
+        understood = _understanding(
+            query, "ask", intent=guess.intent, confidence=guess.confidence, slots=slots
+        )
+        return replace(understood, rewritten=query != bare, scores=guess.scores)
+
+    def _slots_for(
+        self, intent: Intent, heard: _Heard, recent: Sequence[Turn], task: _Task | None
+    ) -> dict[str, str]:
+        continues = task is not None and task.intent.name == intent.name
+        slots = fill(intent, heard.text, recent, today=heard.day, continues=continues)
+        slot = _slot_meant(intent, slots)
+        if slot and acts.names_other(heard.text) and slot.name not in _values(intent, heard):
+            return self._with_other(intent, slot, recent, slots)
+        return slots
+
+    def _task(self, recent: Sequence[Turn]) -> _Task | None:
+        digression = 0
+        for turn in reversed(recent):
+            decision = turn.decision
+            if isinstance(decision, AskSlot | UseTemplate) and decision.intent in self._intents:
+                if decision.intent.startswith(_SMALLTALK):
+                    if turn.understanding.act == "cancel":
+                        return None
+                    continue
+                intent = self._intents[decision.intent]
+                name = decision.slot if isinstance(decision, AskSlot) and turn is recent[-1] else None
+                asked = next((slot for slot in intent.slots if slot.name == name), None)
+                return _Task(turn, intent, asked, fresh=not digression)
+            digression += turn.understanding.act != "smalltalk"
+            if digression > _LONGEST_DIGRESSION or isinstance(decision, Handoff):
+                return None
+        return None
+
+    def _about(self, intent: Intent, heard: _Heard, act: Act, slots: dict[str, str]) -> Understanding:
+        return _understanding(heard.text, act, intent=intent.name, confidence=1.0, slots=slots)
+
+
+def _understanding(
+    query: str,
+    act: Act,
+    *,
+    intent: str | None = None,
+    confidence: float = 0.0,
+    slots: dict[str, str] | None = None,
+) -> Understanding:
+    """Without language and feeling, which `Reader.understand` puts in."""
+    return Understanding(
+        query=query, language="", act=act, intent=intent, confidence=confidence, slots=slots or {}
+    )
+
+
+def _values(intent: Intent, heard: _Heard) -> dict[str, str]:
+    """Values that the message states by itself, whatever was asked."""
+    found = {slot.name: values_in(slot, heard.text, today=heard.day) for slot in intent.slots}
+    return {name: values[-1] for name, values in found.items() if values}
+
+
+def _slot_meant(intent: Intent, held: dict[str, str]) -> Slot | None:
+    """The slot that "the other one" and "wrong" speak of: the first that has a value."""
+    return next((slot for slot in intent.slots if slot.name in held), None)
+
+
+def _beside(text: str, values: Iterable[str]) -> list[str]:
+    """Content words of the message without the values in it."""
+    lowered = text.lower()
+    for value in values:
+        lowered = lowered.replace(value.lower(), " ")
+    return content_words(lowered)
+
+
+def _is_smalltalk(guess: Guess, text: str) -> bool:
+    return guess.exact or (guess.confidence >= _LIKELY and len(text) <= _LONGEST_SMALLTALK)
+
+
+def _staying(guess: Guess, task: _Task | None, text: str, *, follows: bool) -> Guess:
+    """A short follow-up of an answered task ("and when will it arrive?") stays with it.
+
+    Not while a slot is asked for: a question then is about something else. Not with more than a word of its
+    own, which asks for something the task did not.
+    """
+    if task is None or guess.exact or not task.fresh or task.asked:
+        return guess
+    other = acts.names_other(text) and guess.confidence < _LIKELY
+    if other or (follows and guess.intent == task.intent.name and len(content_words(text)) <= 1):
+        confidence = max(guess.confidence, task.turn.understanding.confidence)
+        return Guess(task.intent.name, confidence, {**guess.scores, task.intent.name: confidence})
+    return guess
