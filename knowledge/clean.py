@@ -17,6 +17,7 @@ Language: TypeAlias = Literal["zh", "en"]
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
 _LATIN_WORD = re.compile(r"[A-Za-z\u00c0-\u024f]{2,}")
 _LINK = re.compile(r"\S*(?:://|www\.|@)\S*")
+_SIGN = re.compile(r"[^\w\s]|_")
 _SPACES = re.compile(r"\s+")
 _SPACE_BESIDE_HAN = re.compile(rf"(?<={_HAN.pattern}) | (?={_HAN.pattern})")
 # Kept only between letters or digits (3.5, e-mail, don't, a/b, a@b, 9:30), as there they tell words apart.
@@ -113,14 +114,16 @@ def _simplifier() -> OpenCC:
 
 
 def _without_signs(text: str) -> str:
-    pieces = []
-    for place, character in enumerate(text):
+    def replaced(found: re.Match[str]) -> str:
+        character = found[0]
         kind = _kind(character)
         if kind == "letter":
-            pieces.append(character)
-        elif kind == "sign":
-            pieces.append(character if _belongs(text, place) else " ")
-    return "".join(pieces)
+            return character
+        if kind == "nothing":
+            return ""
+        return character if _belongs(text, found.start()) else " "
+
+    return _SIGN.sub(replaced, text)
 
 
 @lru_cache(maxsize=65_536)

@@ -87,7 +87,7 @@ def test_importing_an_export_gives_the_same_entries(store: KnowledgeStore, tmp_p
     assert plan_import_faq(store, [path]).counts["same"] == 3
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(faqs, st.sampled_from([".csv", ".tsv", ".xlsx", ".jsonl"]))
 def test_any_entry_survives_the_round_trip(faq: Faq, ending: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
