@@ -92,7 +92,7 @@ _NOT_HUMAN_ZH = re.compile(
     rf"(?:不需要|不用|无需|不要|别|先不|不必|不想|没必要)(?:再|给我|帮我|你们?)?(?:转接?|接|找|叫|联系|换|要|呼叫)?(?:到|上)?{_DESK}|是(?:不是)?(?:真人|人工|活人)(?!客服在)|还是(?:真人|人工)"
 )
 _DESK_QUESTION_ZH = re.compile(
-    rf"{_DESK}(?:服务|热线|人员|的)?.{{0,4}}(?:电话|号码|热线|时间|几点|上班|下班|营业|收费|多少钱|邮箱|地址|微信|qq|工作日|周末|节假日|态度|质量|评价|制度)|几点.{{0,6}}{_DESK}",
+    rf"{_DESK}(?:服务|热线|人员|的)?.{{0,4}}(?:(?<![打回])电话|号码|热线|时间|几点|上班|下班|营业|收费|多少钱|邮箱|地址|微信|qq|工作日|周末|节假日|态度|质量|评价|制度)|几点.{{0,6}}{_DESK}",
     _FLAGS,
 )
 
@@ -174,7 +174,7 @@ _PLAIN_DENIAL = re.compile(
     re.IGNORECASE,
 )
 
-_COURTESY_ZH = r"你好[啊呀哈]?|您好[啊呀]?|哈喽|哈啰|嗨|hello|hi|hey|在[吗么嘛]|在不在|亲亲?们?|请问一下|请问下?|麻烦问一下|想问一下|想问下|问一下|问下|早上好|上午好|中午好|下午好|晚上好|早安|打扰一?下了?|打扰了|大佬|小姐姐|小哥哥|客服(?=你好|您好|[,，])|老板(?=[,，])|你好呀"
+_COURTESY_ZH = r"你好[啊呀哈]?|您好[啊呀]?|哈喽|哈啰|嗨|在[吗么嘛]|在不在|亲亲?们?|请问一下|请问下?|麻烦问一下|想问一下|想问下|问一下|问下|早上好|上午好|中午好|下午好|晚上好|早安|打扰一?下了?|打扰了|大佬|小姐姐|小哥哥|客服(?=你好|您好|[,，])|老板(?=[,，])|你好呀"
 _GREETING_ZH = re.compile(rf"^(?:(?:{_COURTESY_ZH})[\s,，.。!！~～?？、:：]*)+", re.IGNORECASE)
 _GREETING_EN = re.compile(
     r"^(?:(?:hi+|hello+|hey+|hiya|howdy|greetings|good (?:morning|afternoon|evening|day)|dear (?:sir|madam|team|all)|excuse me|pardon me)(?: there| team| guys| all| everyone| again| kefu| folks)?\b[\s,.!~:;-]*)+(?:(?:please help|quick question|i have a (?:quick )?question|how are you(?: doing| today)?)\b[\s,.!?~:;-]*)*",
@@ -232,6 +232,6 @@ def names_other(text: str) -> bool:
 
 def without_courtesy(text: str) -> str:
     """The message without a greeting before and thanks behind its point; unchanged if nothing else is in it."""
-    bare = _GREETING_EN.sub("", _GREETING_ZH.sub("", text.strip()))
+    bare = _GREETING_EN.sub("", _GREETING_ZH.sub("", _GREETING_EN.sub("", text.strip())))
     bare = _THANKS_TAIL.sub("", bare).strip(" ,，~")
     return bare if len(re.sub(r"\W", "", bare)) >= 2 else text.strip()

@@ -36,16 +36,15 @@ def find_dates(text: str, today: date) -> list[str]:
     A date without a year is the one nearest to `today`: on 10 January, "11月3号" is last year's.
     """
     text = text.lower()
-    taken: list[tuple[int, int, date]] = []
+    taken: list[tuple[int, int, date | None]] = []
     for pattern, resolve in _RULES:
         for match in pattern.finditer(text):
             start, end = match.span()
             if any(start < other_end and other_start < end for other_start, other_end, _ in taken):
                 continue
-            found = resolve(match, today)
-            if found:
-                taken.append((start, end, found))
-    return [found.isoformat() for _, _, found in sorted(taken)]
+            # 2月30号 is no date, and the 30号 in it is none either.
+            taken.append((start, end, resolve(match, today)))
+    return [found.isoformat() for _, _, found in sorted(taken, key=lambda each: each[0]) if found]
 
 
 def _date(year: int, month: int, day: int) -> date | None:

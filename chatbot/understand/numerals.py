@@ -102,7 +102,7 @@ def _chinese(text: str) -> float | None:
     """三百二十 = 320, 两千零五 = 2005, 一二三 = 123 (digits read one by one), 十二 = 12, 三百二 = 320."""
     if all(character in _DIGITS for character in text):
         return float("".join(str(_DIGITS[character]) for character in text))
-    total, section, digit, last_unit = 0, 0, 0, 1
+    total, section, digit, last_unit, last_big = 0, 0, 0, 1, 0
     for character in text:
         if character in _DIGITS:
             digit = _DIGITS[character]
@@ -112,8 +112,11 @@ def _chinese(text: str) -> float | None:
             section += (digit or 1) * last_unit
             digit = 0
         else:
-            total = (total + section + digit or 1) * _BIG_UNITS[character]
-            section, digit, last_unit = 0, 0, _BIG_UNITS[character]
+            unit = _BIG_UNITS[character]
+            part = section + digit
+            # 一万亿 is ten thousand times a hundred million; 一亿零三万 is a sum.
+            total = (total + part or 1) * unit if unit > last_big else total + (part or 1) * unit
+            section, digit, last_unit, last_big = 0, 0, unit, unit
     # 三百二 leaves out its last unit: it is a tenth of the one before.
     trailing = digit * (last_unit // 10 if last_unit >= 100 else 1)
     return float(total + section + trailing)

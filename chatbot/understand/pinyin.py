@@ -19,6 +19,7 @@ from chatbot.understand.language import HAN, SHARED_WORDS
 
 _CODE = r"\S*(?:@|://|www\.)\S*|\b[A-Za-z]{0,5}-?\d{4,}[\w-]*"
 TOKEN = re.compile(rf"{_CODE}|[A-Za-züÜ']+|[^A-Za-züÜ'\s]+|\s+")
+_LETTERS = re.compile(r"[A-Za-züÜ']*[A-Za-züÜ][A-Za-züÜ']*")
 _START = "^"
 _LONGEST_SYLLABLE = 6
 _MOST_LETTERS = 120
@@ -50,7 +51,7 @@ class PinyinReader:
 
     def read(self, text: str) -> str | None:
         """The text with its pinyin as characters; None when it is not (mostly) pinyin."""
-        words = [token for token in TOKEN.findall(text) if token.isalpha() and not HAN.match(token)]
+        words = [token for token in TOKEN.findall(text) if _LETTERS.fullmatch(token)]
         if not self._characters or not words or sum(map(len, words)) > _MOST_LETTERS:
             return None
         readable = {word for word in words if self._decode(word) is not None}
