@@ -5,14 +5,17 @@ A sentence leaves here only after it passed; the first one that does not pass en
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias, cast
 
 import structlog
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessageChunk
 
 from chatbot.answer.breaker import Breaker
 from chatbot.answer.extract import pieces, relevance
@@ -27,6 +30,8 @@ log = structlog.get_logger(__name__)
 _MOST_SENTENCES = 3
 _CHARACTERS_PER_TOKEN = 8
 """No tokenizer writes longer tokens on average; more characters than this mean an endless stream."""
+_CLOSE = 0.6
+"""An answer shares at least this part of the words that the closest stored sentence shares with the question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +116,15 @@ class Composer:
         stream = self._model.stream(
             messages(question, passages, language), max_tokens=limit, temperature=self._settings.temperature
         )
-        for chunk in stream:
-            text = str(chunk.text)
-            room -= len(text)
-            if text:
-                yield text
-            if room < 0 or chunk.response_metadata.get("finish_reason") == "length":
-                msg = "the token limit was reached"
-                raise _Ended(msg, fault=False)
+        with contextlib.closing(cast("Generator[BaseMessageChunk]", stream)):  # hangs up on a server
+            for chunk in stream:
+                text = str(chunk.text)
+                room -= len(text)
+                if text:
+                    yield text
+                if room < 0 or chunk.response_metadata.get("finish_reason") == "length":
+                    msg = "the token limit was reached"
+                    raise _Ended(msg, fault=False)
 
 
 class _Ended(Exception):  # noqa: N818 - not an error: a limit
@@ -138,9 +144,12 @@ def _beside(question: str, sentence: str, passages: Sequence[Passage], earlier: 
         return [] if about else ["it leaves the question"]
     stored = [kept for passage in passages for kept in split(passage.text)]
     *others, own = relevance(question, (*stored, sentence))
-    if max(others, default=0) > 2 * own and not about:
+    if own < _CLOSE * max(others, default=0):
         return ["another sentence of the passage is closer to the question"]
     return []
+
+
+_Arrived: TypeAlias = "queue.SimpleQueue[str | BaseException | None]"
 
 
 def _bounded(open_stream: Callable[[], Iterator[str]], ends: float) -> Iterator[str]:
@@ -148,38 +157,37 @@ def _bounded(open_stream: Callable[[], Iterator[str]], ends: float) -> Iterator[
 
     The stream runs in its own thread, which stops at the next piece after this generator is closed.
     """
-    arrived: queue.SimpleQueue[str | BaseException | None] = queue.SimpleQueue()
+    arrived: _Arrived = queue.SimpleQueue()
     closed = threading.Event()
-
-    def work() -> None:
-        stream = open_stream()
-        try:
-            for piece in stream:
-                arrived.put(piece)
-                if closed.is_set():
-                    break
-            arrived.put(None)
-        except BaseException as error:
-            arrived.put(error)
-        finally:
-            if isinstance(stream, Generator):
-                stream.close()
-
-    threading.Thread(target=work, name="compose", daemon=True).start()
+    work = threading.Thread(target=_pump, args=(open_stream, arrived, closed), name="compose", daemon=True)
+    work.start()
     try:
-        while True:
-            left = ends - time.monotonic()
-            try:
-                piece = arrived.get(timeout=left) if left > 0 else TimeoutError()
-            except queue.Empty:
-                piece = TimeoutError()
-            if isinstance(piece, TimeoutError):
-                msg = "the deadline passed"
-                raise _Ended(msg, fault=True)
-            if isinstance(piece, BaseException):
-                raise piece
-            if piece is None:
-                return
+        while (piece := _next(arrived, ends - time.monotonic())) is not None:
             yield piece
     finally:
         closed.set()
+
+
+def _pump(open_stream: Callable[[], Iterator[str]], arrived: _Arrived, closed: threading.Event) -> None:
+    try:
+        with contextlib.closing(cast("Generator[str]", open_stream())) as stream:
+            for piece in stream:
+                arrived.put(piece)
+                if closed.is_set():
+                    return
+        arrived.put(None)
+    except BaseException as error:
+        arrived.put(error)
+
+
+def _next(arrived: _Arrived, left_s: float) -> str | None:
+    try:
+        piece = arrived.get(timeout=left_s) if left_s > 0 else TimeoutError()
+    except queue.Empty:
+        piece = TimeoutError()
+    if isinstance(piece, TimeoutError):
+        msg = "the deadline passed"
+        raise _Ended(msg, fault=True)
+    if isinstance(piece, BaseException):
+        raise piece
+    return piece

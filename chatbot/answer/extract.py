@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from chatbot.answer.facts import atoms, normalise
-from chatbot.answer.lexicon import FOLLOWS_UP, is_content, stem
+from chatbot.answer.lexicon import FOLLOWS_UP, is_content, stem, words
 from chatbot.answer.sentences import spans
 
 _SHORT = 160
@@ -17,8 +17,21 @@ _LEANS_BACK = re.compile(
 )
 """A sentence that begins so needs the one before it."""
 _ITEM = re.compile(r"(?:[-*•]|\d+[.)、])\s")
-_SURE = 0.34
-"""Share of the question's words that a sentence must hold to be singled out; below, all is shown."""
+_SURE = 0.25
+"""Share of the question's pieces that a sentence must hold to be singled out; below, all is shown."""
+_AHEAD = 0.5
+"""How far it must be ahead of the next one, where a piece that no other sentence holds counts 1."""
+_ASKS = {
+    "a price": re.compile(r"how much|price|cost|fee|charge|多少钱|费用|价格|几块|收费"),
+    "a time": re.compile(
+        r"how long|how soon|when|until|how many (?:days|hours|months)|几天|多久|多长时间|什么时候|何时|几点|几个月"
+    ),
+}
+_OFFERS = {
+    **dict.fromkeys(("usd", "yuan", "eur", "gbp"), "a price"),
+    **dict.fromkeys(("day", "workday", "calendar day", "hour", "minute", "week", "month", "year"), "a time"),
+}
+"""What a question asks for, and the units of the sentence that has it."""
 
 
 def is_short(text: str) -> bool:
@@ -33,12 +46,10 @@ def extract(question: str, text: str) -> str:
     if is_short(text):
         return text
     scores = relevance(question, tuple(text[start:end] for start, end in sentences))
-    best = max(scores)
-    asked = len(pieces(question))
-    found = {
-        piece for piece in pieces(question) if piece in pieces(text[slice(*sentences[scores.index(best)])])
-    }
-    if not asked or len(found) / asked < _SURE or scores.count(best) > 1:
+    best, second, *_ = sorted(scores, reverse=True)
+    asked = pieces(question)
+    held = asked & pieces(text[slice(*sentences[scores.index(best)])])
+    if not asked or len(held) / len(asked) < _SURE or best - second < _AHEAD:
         return text
     first = last = scores.index(best)
     first, last = _whole_list(text, sentences, first, last)
@@ -58,21 +69,31 @@ def relevance(question: str, sentences: tuple[str, ...]) -> list[float]:
 
 @lru_cache(maxsize=4096)
 def pieces(text: str) -> frozenset[str]:
-    """What a text is about: stems of content words, facts, pairs of Chinese characters."""
-    found: set[str] = set()
-    for atom in atoms(normalise(text)):
+    """What a text is about: stems of content words, facts, pairs of Chinese characters, prices and times."""
+    plain = normalise(text)
+    found = {kind for kind, asks in _ASKS.items() if asks.search(plain.lower())}
+    for atom in atoms(plain):
         if atom.kind == "word":
-            if is_content(atom.text):
-                found.add(stem(atom.text))
+            if is_content(atom.text) and atom.text.lower() not in _ASKING:
+                found.add(_NEAR.get(stem(atom.text), stem(atom.text)))
         elif atom.kind == "han":
             found |= {atom.text[i : i + 2] for i in range(len(atom.text) - 1)} - _ASKING
         else:
             found.add(atom.key)
+            found |= (
+                {_OFFERS[unit]} if (unit := atom.key.partition("|")[2].split(" ")[0]) in _OFFERS else set()
+            )
+            found |= {"a time"} if atom.kind in ("time", "date", "weekday") else set()
     return frozenset(found)
 
 
-_ASKING = frozenset(
-    ["多少", "怎么", "什么", "么样", "可以", "请问", "你们", "我的", "我要", "想问", "是否", "可不", "不可"]
+_NEAR = {"ship": "deliv", "shipment": "deliv", "dispatch": "deliv"}
+"""Near enough to find a sentence by; the guard tells them apart."""
+_ASKING = words(
+    """
+    send give want need tell know something anything thing things long much many back money ask help question possible buy bought order got
+    多少 怎么 什么 么样 可以 请问 你们 我的 我要 想问 是否 可不 不可
+    """
 )
 
 

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal[
@@ -31,6 +32,7 @@ class Atom:
     end: int
 
 
+@lru_cache(maxsize=4096)
 def normalise(text: str) -> str:
     """Full-width folded, markdown marks and zero-width characters gone, dashes and quotes unified."""
     folded = unicodedata.normalize("NFKC", text)

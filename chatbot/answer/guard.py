@@ -143,21 +143,22 @@ def _against(candidate: Stretch, stretch: Stretch) -> list[str]:
     if candidate.conditions != stretch.conditions:
         odd = ", ".join(sorted(candidate.conditions ^ stretch.conditions))
         return [f"a condition is added or left out ({odd})", *_uncovered(candidate, stretch)]
+    if lost := _uncovered(candidate, stretch):
+        return lost
     for clause in stretch.clauses:
         cover, missing = _cover(candidate, stretch, clause, ordered=False)
         if not (missing or _tone(candidate, stretch, [clause]) or _left_out(stretch, cover, [clause])):
             return []
     cover, missing = _cover(candidate, stretch, (0, len(stretch.text)), ordered=True)
     if missing:
-        return _uncovered(candidate, stretch)
+        return ["its parts stand in the source, but not in this relation"]
     resting = [span for span in stretch.clauses if any(span[0] <= start < span[1] for start, _ in cover)]
     return _tone(candidate, stretch, resting) + _left_out(stretch, cover, resting)
 
 
 def _uncovered(candidate: Stretch, stretch: Stretch) -> list[str]:
+    """The pieces that stand nowhere in the stretch."""
     _, missing = _cover(candidate, stretch, (0, len(stretch.text)), ordered=False)
-    if not missing:
-        return ["its parts stand in the source, but not in this relation"]
     return [
         f"{'the word' if atom.kind in ('word', 'han') else atom.kind} '{atom.text}' stands in no source that says the rest"
         for atom in missing

@@ -13,11 +13,12 @@ from functools import lru_cache
 import Stemmer
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """A set of words, written as they are read."""
     return frozenset(text.split())
 
 
-GLUE_EN = _words(
+GLUE_EN = words(
     """
     a an the that you your yours we our ours us i my me mine is are was were be been being am do
     does did have has had having will would shall can could may to of in on at by for from with as
@@ -28,7 +29,7 @@ GLUE_EN = _words(
 )
 """Words that may stand in a composed sentence without standing in a source."""
 
-_HAN_WORDS = _words(
+_HAN_WORDS = words(
     """
     的 了 是 在 和 与 及 并 并且 而且 也 就 都 您 你 您的 你的 我们 我们的 您可以 可 可以 能
     能够 会 将 将会 请 把 被 由 对 对于 为 于 即 即可 此外 另外 同时 然后 以及 到 给 让 从 着
@@ -94,6 +95,7 @@ _SAME = {
     **dict.fromkeys(("sent",), "send"),
     **dict.fromkeys(("paid",), "pay"),
     **dict.fromkeys(("cost",), "price"),
+    **dict.fromkeys(("deliveri",), "deliv"),
 }
 """Stems that may stand for each other in every support text."""
 
@@ -159,6 +161,10 @@ def is_content(word: str) -> bool:
     )
 
 
+_GLUE_HAN = re.compile("|".join(GLUE_HAN))
+
+
 def glue_length(text: str, start: int) -> int:
     """Length of the Chinese glue word at `start`, 0 if there is none."""
-    return next((len(word) for word in GLUE_HAN if text.startswith(word, start)), 0)
+    match = _GLUE_HAN.match(text, start)
+    return match.end() - start if match else 0

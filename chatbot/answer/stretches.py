@@ -57,6 +57,7 @@ class Stretch:
         return any(hedge(self.text[start:end]) for start, end in spans)
 
 
+@lru_cache(maxsize=4096)
 def read(text: str) -> Stretch:
     """Read a normalised text."""
     low = text.lower()

@@ -28,6 +28,6 @@ def say(name: str, language: str, *, turn: str = "", **values: str) -> str:
     return fill(str(chosen[zlib.crc32(turn.encode()) % len(chosen)]), values)
 
 
-def replies(name: str, language: str) -> tuple[str, ...]:
-    """A list of quick replies."""
-    return tuple(in_language(_texts()[name], language))
+def known_names() -> tuple[str, ...]:
+    """The names of all texts."""
+    return tuple(_texts())
