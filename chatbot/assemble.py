@@ -50,6 +50,10 @@ from knowledge.types import Retriever
 Report: TypeAlias = Callable[[str, float], None]
 
 
+MOST_AT_START = 20_000
+"""Entries up to which a server fits its thresholds by itself; beyond, it would start too late."""
+
+
 def _silent(_what: str, _done: float) -> None:
     return
 
@@ -186,6 +190,21 @@ def calibrate_project(
     save_calibration(fitted, calibration_path(settings))
     encoder.close()
     return fitted
+
+
+def calibrate_if_stale(
+    settings: Settings, *, risk: float, confidence: float = 0.95, seed: int = 0, progress: Report = _silent
+) -> str:
+    """Fit thresholds where there are none or they no longer fit; what was done, "" for nothing."""
+    entries = sum(1 for _ in open_knowledge(settings).entries())
+    _, stale = calibration_in_force(settings, entries=entries)
+    if not stale or entries > MOST_AT_START:
+        return ""
+    try:
+        calibrate_project(settings, risk=risk, confidence=confidence, seed=seed, progress=progress)
+    except CalibrationError as error:
+        return str(error)
+    return f"Thresholds were fitted: {stale}."
 
 
 # The stages.

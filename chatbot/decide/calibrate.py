@@ -27,6 +27,10 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 FOLDS = 5
 FEWEST_QUESTIONS = 60
+EXPECTED = 0.5
+"""The sequence of tests begins where half the risk could be told from the risk; this looks at counts only."""
+FEWEST_NEAR = 8
+WINDOW = 0.1
 GRID = tuple(round(0.99 - step * 0.01, 2) for step in range(90))
 """Fixed before any data is seen, from strict to loose."""
 
@@ -96,12 +100,15 @@ def fit(
         curves[name] = _fit_curve(group)
         tops += _cross_fitted(group, seed)
     answer, figures = operating_point(tops, risk=risk, confidence=confidence)
-    strict, _ = operating_point(tops, risk=risk / 2, confidence=confidence)
+    # Half the risk; where the questions are too few to bound that, half the measured share of wrong ones.
+    strict, bounded = operating_point(tops, risk=risk / 2, confidence=confidence)
+    if float(bounded["wrong_rate_upper"]) > risk / 2:
+        strict, _ = operating_point(tops, risk=risk / 2, confidence=0.5)
     document = _fit_documents(groups, curves)
     thresholds = Thresholds(
         answer=answer,
         strict=max(strict, answer),
-        clarify=_clarify_point(tops, answer),
+        clarify=even_point([(top[1], top[3]) for top in tops], below=answer),
         compose=_compose_point(groups, document),
         intent=loosest(
             np.array([p for p, _ in guesses]),
@@ -197,8 +204,8 @@ def loosest(
     for threshold in GRID:
         given = probability >= threshold
         wrong, total = int((given & ~right).sum()), int(given.sum())
-        if upper_bound(0, total, confidence=confidence) > risk:
-            continue  # too few to bound anything: no test yet
+        if upper_bound(int(EXPECTED * risk * total), total, confidence=confidence) > risk:
+            continue  # too few for the bound to hold even if all goes well: no test yet
         if upper_bound(wrong, total, confidence=confidence) > risk:
             break
         chosen = threshold
@@ -210,12 +217,17 @@ def upper_bound(wrong: int, total: int, *, confidence: float) -> float:
     return 1.0 if wrong >= total else float(beta.ppf(confidence, wrong + 1, total - wrong))
 
 
-def _clarify_point(tops: Sequence[tuple[Judged, float, bool, bool]], answer: float) -> float:
-    """The loosest threshold from which asking is right more often than not."""
-    chosen = answer
-    for threshold in (t for t in GRID if t < answer):
-        asked = [top for top in tops if threshold <= top[1] < answer]
-        if len(asked) >= 5 and sum(top[3] for top in asked) / len(asked) < 0.5:
+def even_point(judged: Sequence[tuple[float, bool]], *, below: float = 1.0) -> float:
+    """The loosest threshold around which helping is still more likely than not.
+
+    Args:
+        judged: Probability and whether it helped, of each held-out question.
+        below: Where something better begins.
+    """
+    chosen = below
+    for threshold in (t for t in GRID if t < below):
+        near = [helped for p, helped in judged if threshold <= p < min(threshold + WINDOW, below)]
+        if len(near) >= FEWEST_NEAR and sum(near) / len(near) < 0.5:
             break
         chosen = threshold
     return chosen
@@ -232,20 +244,22 @@ def _fit_documents(groups: Mapping[str, Sequence[Judged]], curves: Mapping[str, 
 
 
 def _compose_point(groups: Mapping[str, Sequence[Judged]], document: Curve | None) -> float:
-    """Where at most one in twenty out-of-scope questions would still reach a document."""
+    """Where a document's passage is more likely right than not, and few out-of-scope questions reach."""
     if document is None:
         return 1.0
-    best = [
-        max(
-            (document.probability(h.features) for h in one.hits if h.passage.source == "document"),
-            default=0.0,
-        )
-        for name, group in groups.items()
-        if name != "document"
-        for one in group
-        if one.question.origin == "out_of_scope"
-    ]
-    return float(np.clip(np.quantile(best, 0.95), 0.05, 0.99)) if best else 0.5
+    asked, strangers = [], []
+    for group in groups.values():
+        for one in group:
+            pairs = zip(one.hits, one.right, strict=True)
+            found = [
+                (document.probability(h.features), r) for h, r in pairs if h.passage.source == "document"
+            ]
+            if one.question.origin == "document" and found:
+                asked.append(max(found))
+            elif one.question.origin == "out_of_scope" and found:
+                strangers.append(max(found))
+    rare = float(np.quantile([p for p, _ in strangers], 0.95)) if strangers else 0.5
+    return max(rare, even_point([*asked, *strangers]))
 
 
 def certify(

@@ -33,7 +33,8 @@ def held_out_guesses(
             guess = classifier.classify(text)
             guesses.append((guess.confidence, guess.intent == name))
         # The strangers of this fold were kept from the fit: acting on one of them is wrong.
-        guesses += [(classifier.classify(text).confidence, False) for text in strangers[fold::FOLDS]]
+        wild = [classifier.classify(text) for text in strangers[fold::FOLDS]]
+        guesses += [(guess.confidence, False) for guess in wild if not guess.exact]
     return guesses
 
 
@@ -43,7 +44,9 @@ def _split(intents: Sequence[Intent], fold: int, seed: int) -> tuple[list[Intent
         kept: dict[str, list[str]] = {}
         for language, examples in intent.examples.items():
             order = random.Random(f"{seed}{intent.name}{language}").sample(examples, len(examples))
-            asked += [(intent.name, text) for text in order[fold::FOLDS]]
+            # Small talk is answered by its own rule, whatever the threshold, and one kind passes for another.
+            if "." not in intent.name:
+                asked += [(intent.name, text) for text in order[fold::FOLDS]]
             kept[language] = [text for at, text in enumerate(order) if at % FOLDS != fold]
         shown.append(intent.model_copy(update={"examples": kept}))
     return shown, asked

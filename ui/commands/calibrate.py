@@ -10,6 +10,9 @@ import typer
 from chatbot.decide.thresholds import Calibration
 from ui.terminal import out, print_json, progress_bars
 
+DEFAULT_RISK = 0.1
+"""Of answers to held-out questions, where one of three wordings and one of five entries is held back."""
+
 
 def calibrate(
     *,

@@ -49,15 +49,13 @@ def demo(
 
 
 def prepare_demo(settings: Settings, *, progress: Report) -> None:
-    """Import the demo's knowledge and fit its thresholds, unless that was done before."""
-    from chatbot.assemble import calibrate_project, calibration_path, open_knowledge
+    """Import the demo's knowledge, unless that was done before."""
+    from chatbot.assemble import open_knowledge
     from ui.commands.imports import import_all
 
     store = open_knowledge(settings)
     if not store.counts()["faqs"]:
         import_all(store, settings.project.folder, settings=settings, progress=progress)
-    if not calibration_path(settings).exists():
-        calibrate_project(settings, risk=0.05, confidence=0.95, seed=0, progress=progress)
 
 
 def _listening(settings: Settings, host: str | None, port: int | None) -> Settings:
@@ -95,8 +93,12 @@ def with_order_service(settings: Settings) -> Iterator[Settings]:
 @contextmanager
 def running_service(settings: Settings, *, progress: Report) -> Iterator[Service]:
     """The assembled chatbot, following edits of its knowledge."""
-    from chatbot.assemble import open_service
+    from chatbot.assemble import calibrate_if_stale, open_service
+    from ui.commands.calibrate import DEFAULT_RISK
 
+    done = calibrate_if_stale(settings, risk=DEFAULT_RISK, progress=progress)
+    if done:
+        talk.print(done)
     service = open_service(settings, progress=progress)
     try:
         yield service
