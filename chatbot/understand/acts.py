@@ -174,7 +174,7 @@ _PLAIN_DENIAL = re.compile(
     re.IGNORECASE,
 )
 
-_COURTESY_ZH = r"你好[啊呀哈]?|您好[啊呀]?|哈喽|哈啰|嗨|在[吗么嘛]|在不在|亲亲?们?|请问一下|请问下?|麻烦问一下|想问一下|想问下|问一下|问下|早上好|上午好|中午好|下午好|晚上好|早安|打扰一?下了?|打扰了|大佬|小姐姐|小哥哥|客服(?=你好|您好|[,，])|老板(?=[,，])|你好呀"
+_COURTESY_ZH = r"你好[啊呀哈]?|您好[啊呀]?|哈喽|哈啰|嗨|在[吗么嘛]|在不在|亲亲?们?(?=[,，。!！~\s你您我在请问想]|$)|请问一下|请问下?|麻烦问一下|想问一下|想问下|问一下|问下|早上好|上午好|中午好|下午好|晚上好|早安|打扰一?下了?|打扰了|大佬|小姐姐|小哥哥|客服(?=你好|您好|[,，])|老板(?=[,，])|你好呀"
 _GREETING_ZH = re.compile(rf"^(?:(?:{_COURTESY_ZH})[\s,，.。!！~～?？、:：]*)+", re.IGNORECASE)
 _GREETING_EN = re.compile(
     r"^(?:(?:hi+|hello+|hey+|hiya|howdy|greetings|good (?:morning|afternoon|evening|day)|dear (?:sir|madam|team|all)|excuse me|pardon me)(?: there| team| guys| all| everyone| again| kefu| folks)?\b[\s,.!~:;-]*)+(?:(?:please help|quick question|i have a (?:quick )?question|how are you(?: doing| today)?)\b[\s,.!?~:;-]*)*",

@@ -209,8 +209,8 @@ class Reader:
         if said or (given and asked.type != "text"):
             return self._about(task.intent, heard, "inform", slots)
         guess = self._classifier.classify(acts.without_courtesy(heard.text))
-        elsewhere = guess.intent != task.intent.name and guess.confidence >= _LIKELY
-        if guess.exact or elsewhere or acts.is_question(heard.text):
+        named = guess.intent not in (None, task.intent.name) and not str(guess.intent).startswith(_SMALLTALK)
+        if guess.exact or (named and guess.confidence >= _LIKELY) or acts.is_question(heard.text):
             return None
         return self._about(task.intent, heard, "inform", slots)
 

@@ -31,10 +31,10 @@ _DENIAL = re.compile(
     r"(?:\bnot|\bisn't|\bwasn't|n't mean|不是|不要|而非|并非)(?:\s+(?:the|my|order|number|in|to))*\W*$",
     re.IGNORECASE,
 )
-_LEAST_CHOICE_LIKENESS = 85
+_LEAST_CHOICE_LIKENESS = 80
 _LONGEST_TEXT = 200
 _PREFIX_OF_TEXT = re.compile(
-    r"^(?:(?:it'?s|it is|my \w+ is|because|well|um+|the \w+ is|是因为|因为|就是|我的\S{1,6}是|是的?)[\s,，:：]*)+",
+    r"^(?:(?:it'?s|it is|(?:my|the) (?:name|reason|address|e-?mail|problem|issue|number) is|because|well|um+|是因为|因为|就是|我的(?:名字|姓名|地址|原因|邮箱|问题)是|是的?)[\s,，:：]*)+",
     re.IGNORECASE,
 )
 
