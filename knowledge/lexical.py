@@ -33,8 +33,9 @@ B = 0.75
 Ids = npt.NDArray[np.int32]
 Scores = npt.NDArray[np.float32]
 
-_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
-_RUN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+|\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*")
+_CHINESE = r"\u3400-\u9fff\uf900-\ufaff"
+_HAN = re.compile(f"[{_CHINESE}]")
+_RUN = re.compile(rf"[{_CHINESE}]+|\d+(?:[.,]\d+)*|[^\W\d_{_CHINESE}]+(?:['’][^\W\d_{_CHINESE}]+)*")
 _LOCAL = threading.local()
 
 
@@ -116,6 +117,8 @@ class Bm25:
 
     def scores(self, query: Ids) -> Scores:
         """float32, shape (documents,); 0 where no token is shared. A repeated token counts once."""
+        if not len(query):
+            return np.zeros(self._model.scores["num_docs"], np.float32)
         found: Scores = self._model.get_scores_from_ids(np.unique(query))
         return found
 

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fakes import FakeEncoder
+from knowledge.build import arrange
+from knowledge.errors import KnowledgeError
+from knowledge.evaluate import Judged, evaluate, measure, read_judged
+from knowledge.search import SnapshotRetriever
+from knowledge.settings import RetrievalSettings
+from knowledge.types import Entry, Passage
+
+
+def test_measures_are_those_of_the_textbook() -> None:
+    p_at_1, recall, reciprocal, average, gain = measure(
+        ["x", "a", "y", "b", "z", "c"], frozenset({"a", "b", "c", "d"})
+    )
+
+    assert p_at_1 == 0.0
+    assert recall == 0.5
+    assert reciprocal == 0.5
+    assert average == pytest.approx((1 / 2 + 2 / 4 + 3 / 6) / 4)
+    assert gain == pytest.approx((0.6309298 + 0.4306766 + 0.3562072) / 2.5616063)
+
+
+def test_a_perfect_list_scores_1_and_an_empty_one_0() -> None:
+    assert measure(["a"], frozenset("a")) == (1.0, 1.0, 1.0, 1.0, 1.0)
+    assert measure([], frozenset("a")) == (0.0, 0.0, 0.0, 0.0, 0.0)
+    assert measure([*"bcdefghijk", "a"], frozenset("a"))[2] == 0.0
+
+
+def test_questions_without_an_answer_are_left_out_of_the_means() -> None:
+    encoder = FakeEncoder()
+    entries = [Entry(Passage("faq:a", "A.", "Alpha?", "faq", "en"), ("Alpha?",))]
+    retriever = SnapshotRetriever(arrange(entries, encoder, settings=RetrievalSettings()), encoder)
+
+    quality = evaluate(retriever, [Judged("alpha", frozenset({"faq:a"})), Judged("beta", frozenset())])
+
+    assert (quality.n, quality.p_at_1, quality.map) == (1, 1.0, 1.0)
+    assert 0 < quality.ms_p50 <= quality.ms_p99
+    with pytest.raises(KnowledgeError, match="relevant_ids"):
+        evaluate(retriever, [Judged("beta", frozenset())])
+
+
+def test_judged_questions_are_read_from_csv(tmp_path: Path) -> None:
+    path = tmp_path / "q.csv"
+    path.write_text("\ufeffquery,relevant_ids\nhow?,a b\nwhat?,\n", "utf-8")
+
+    assert read_judged(path) == [
+        Judged("how?", frozenset({"faq:a", "faq:b"})),
+        Judged("what?", frozenset()),
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b"question,answer\na,b\n", b"query,relevant_ids\n\xff\xff,a\n"])
+def test_a_file_that_is_not_judged_questions_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "q.csv"
+    path.write_bytes(content)
+
+    with pytest.raises(KnowledgeError, match=str(path)):
+        read_judged(path)
+    with pytest.raises(KnowledgeError, match="cannot be read"):
+        read_judged(tmp_path / "gone.csv")
