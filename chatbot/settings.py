@@ -120,6 +120,9 @@ class GenerationSettings(Frozen):
     """Composing stops here, whatever the model does; the stored passage is shown instead."""
     passages: int = Field(3, ge=1, le=10)
     """How many passages the model reads."""
+    compose_when: Literal["unsure", "always"] = "unsure"
+    """unsure: sentences of a passage that clearly answer are sent word for word, in milliseconds, and the
+    model writes only otherwise; always: the model writes whenever the passage is long (for large models)."""
 
 
 class TemplateSettings(Frozen):

@@ -60,6 +60,11 @@ def extract(question: str, text: str) -> str:
     return text[sentences[first][0] : sentences[last][1]]
 
 
+def starts_list(text: str) -> bool:
+    """Whether a text begins with a list that nothing announces."""
+    return bool(_ITEM.match(text))
+
+
 def relevance(question: str, sentences: tuple[str, ...]) -> list[float]:
     """How much of the question each sentence holds; a word that many sentences hold counts less."""
     read = [pieces(sentence) for sentence in sentences]
@@ -103,9 +108,13 @@ def _whole_list(text: str, sentences: list[tuple[int, int]], first: int, last: i
     def is_item(index: int) -> bool:
         return 0 <= index < len(sentences) and bool(_ITEM.match(text[sentences[index][0] :]))
 
-    if text[slice(*sentences[last])].rstrip("*_ ").endswith((":", "：")) or is_item(first):
+    def announces(index: int) -> bool:
+        return index >= 0 and text[slice(*sentences[index])].rstrip("*_ ").endswith((":", "："))
+
+    if announces(last) or is_item(first):
         while is_item(last + 1):
             last += 1
-        while is_item(first) and first > 0:
+        while is_item(first - 1):
             first -= 1
+        first -= is_item(first) and announces(first - 1)
     return first, last

@@ -28,6 +28,8 @@ _PUNCTUATION = frozenset(" .,;:!?'\"()-。、《》「」『』…%$€£¥~/@+&
 _MARKUP = ("](", "![", "</", "javascript:", "data:", "{{", "${")
 _QUOTED = re.compile(r"《([^》]+)》|「([^」]+)」|\"([^\"]{2,60})\"")
 _NAME = re.compile(r"(?<=[a-z0-9,;:] )(?:[A-Z][a-zA-Z0-9]*|[a-z]+[A-Z]\w*)(?:[ -][A-Z][a-zA-Z0-9]*)*")
+_LEAST = 2
+"""Pieces of content (two Chinese characters are one); "1." and "Yes." claim nothing that can be checked."""
 _RESTRICTION = re.compile(r"\s*for\b")
 _ENDS = " .,;:!?。、"
 _INDEPENDENT = re.compile(
@@ -57,6 +59,9 @@ def examine(sentence: str, sources: Sequence[Passage]) -> Finding:
         return Finding(tuple(odd))
     if whole := [source.id for source in sources if text.strip(_ENDS) in _sentences(source.text)]:
         return Finding((), (whole[0],))
+    said = read(text).content
+    if sum(len(atom.text) // 2 if atom.kind == "han" else 1 for atom in said) < _LEAST:
+        return Finding(("it says too little to be held against a source",))
     closest = Finding(("no source says this",))
     fewest = 10_000
     for source in sources:

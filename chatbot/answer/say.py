@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from langchain_core.language_models import BaseChatModel
 
 from chatbot.answer import fixed
 from chatbot.answer.compose import Composer
-from chatbot.answer.extract import extract, is_short
+from chatbot.answer.extract import extract, is_short, starts_list
 from chatbot.answer.script import in_script
 from chatbot.answer.templates import choose, fill, in_language, shown
 from chatbot.answer.texts import say
@@ -66,6 +67,7 @@ class Speaker:
     ) -> None:
         self._intents, self._webhook, self._desk, self._clock = intents, webhook, desk, clock
         self._composer = Composer(model, generation) if model else None
+        self._quote_first = generation.compose_when == "unsure"
         self._project = project
 
     def answer(
@@ -172,9 +174,10 @@ class Speaker:
             return
         first = passages[0]
         foreign = _tag(first) != understanding.language
-        if decision.verbatim or foreign or self._composer is None or is_short(first.text):
-            text = first.text if decision.verbatim else extract(understanding.query, first.text)
-            yield from _stored(first, text, understanding.language)
+        quoted = first.text if decision.verbatim else _quoted(understanding.query, first)
+        sure = is_short(first.text) or (self._quote_first and quoted != first.text)
+        if decision.verbatim or foreign or sure or self._composer is None:
+            yield from _stored(first, quoted, understanding.language)
             return
         passages = [passage for passage in passages if _tag(passage) == understanding.language]
         yield from self._composed(self._composer, understanding, passages)
@@ -205,7 +208,7 @@ class Speaker:
             yield Reply("", citations=sources, finish="cut" if outcome.cut else "complete", refused=refused)
             return
         first = passages[0]
-        for piece in _stored(first, extract(understanding.query, first.text), understanding.language):
+        for piece in _stored(first, _quoted(understanding.query, first), understanding.language):
             yield replace(piece, finish="withheld", refused=refused) if isinstance(piece, Reply) else piece
 
     def _ask(self, decision: AskSlot, language: str, seed: str) -> Reply:
@@ -246,6 +249,15 @@ def _stored(passage: Passage, text: str, language: str) -> Iterator[Delta | Repl
         yield Delta(f"{say(name, language)}\n")
     yield Delta(text)
     yield Reply(text, citations=(_citation(passage),), quick_replies=passage.quick_replies)
+
+
+def _quoted(question: str, passage: Passage) -> str:
+    """The sentences of a passage that answer, word for word; a bare list comes under its heading."""
+    text = extract(question, passage.text)
+    if passage.source != "document" or not starts_list(text):
+        return text
+    heading = re.sub(r"^\d+(?:\.\d+)*[.、]?\s+", "", passage.title.rsplit(" > ", 1)[-1]).rstrip(":：")
+    return f"{heading}{'：' if _tag(passage) == 'zh' else ':'}\n{text}" if heading else text
 
 
 def _tag(passage: Passage) -> str:

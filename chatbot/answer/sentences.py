@@ -6,14 +6,17 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator
 
-_ABBREVIATIONS = r"(?<!\be\.g)(?<!\bi\.e)(?<!\betc)(?<!\bNo)(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bInc)(?<!\bLtd)(?<!\bCo)(?<!\bvs)(?<!\bapprox)(?<!\ba\.m)(?<!\bp\.m)"
+_ABBREVIATIONS = r"(?<!^\d)(?<!^\d\d)(?<!\be\.g)(?<!\bi\.e)(?<!\betc)(?<!\bNo)(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bInc)(?<!\bLtd)(?<!\bCo)(?<!\bvs)(?<!\bapprox)(?<!\ba\.m)(?<!\bp\.m)"
 _CLOSERS = r"[\"'”’」』）)\]】]*"
 _END = re.compile(
     rf"(?:[。！？…]+{_CLOSERS}|[!?]+{_CLOSERS}(?=\s|$)|{_ABBREVIATIONS}\.{_CLOSERS}(?=\s|$)"
-    r"|\n\s*\n|(?<=[:：])[ \t]*\n|\n(?=[ \t]*(?:[-*•#>|]|\d+[.)、]\s)))"
+    r"|\n\s*\n|(?<=[:：])[ \t]*\n|\n(?=[ \t]*(?:[-*•#>|]|\d+[.)、]\s)|[^\n:：。.!?]{1,30}[:：]\s?\S))",
+    re.MULTILINE,
 )
-"""The end of a sentence: a full stop that is no decimal point, a blank line, or a list item's line end."""
+"""A full stop that is no decimal point, a blank line, the line end of a list's item or a table's row."""
 _STREAM_END = re.compile(rf"[。！？…]+{_CLOSERS}(?=[^。！？…\"'”’」』）)\]】])|[.!?]+{_CLOSERS}(?=\s)|\n")
+
+_STOP = re.compile(_ABBREVIATIONS + r"\.\Z", re.MULTILINE)
 
 
 def spans(text: str) -> list[tuple[int, int]]:
@@ -48,6 +51,6 @@ def arriving(pieces: Iterable[str]) -> Iterator[str]:
 def _next_end(held: str) -> re.Match[str] | None:
     """The first end that is no abbreviation."""
     for match in _STREAM_END.finditer(held):
-        if not match.group().startswith(".") or re.search(_ABBREVIATIONS + r"\.$", held[: match.start() + 1]):
+        if not match.group().startswith(".") or _STOP.search(held[: match.start() + 1]):
             return match
     return None

@@ -23,6 +23,7 @@ from chatbot.answer.lexicon import (
 from chatbot.answer.sentences import split
 
 _CLAUSE = re.compile(r"[,:()]\s*|\s+and\s+")
+_ROW = re.compile(r"[^:;]{1,30}:[^;]+;\s?[^:;]{1,30}:")
 Span = tuple[int, int]
 
 
@@ -112,5 +113,7 @@ def stretches(title: str, text: str) -> tuple[Stretch, ...]:
 
 
 def parts(sentence: str) -> list[str]:
-    """A normalised sentence cut at semicolons and contrasts."""
+    """A normalised sentence cut at semicolons and contrasts; a table's row ("Case: ...; Fee: ...") is whole."""
+    if _ROW.match(sentence):
+        return [sentence.strip(" .,;。")]
     return [part for piece in CONTRAST.split(sentence) if (part := piece.strip(" ,.;。"))]

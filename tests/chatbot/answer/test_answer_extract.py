@@ -56,3 +56,22 @@ def test_an_exception_and_a_sentence_leaned_on_come_along() -> None:
         extract("inspection, given back?", text)
         == "A deposit is taken for rented cameras. It is given back after inspection."
     )
+
+
+def test_a_row_of_a_table_answers_by_itself_and_a_numbered_item_with_its_list() -> None:
+    text = (
+        "Case: Return without reason; Period: 15 days; Cost: see section 4\n"
+        "Case: Activated phones; Period: 7 days; Cost: 5% restocking fee\n"
+        "Case: Faulty items; Period: 30 days; Cost: all paid by us\n\n"
+        "1. Gift cards, software keys and cloud storage;\n2. engraved goods;\n3. display models.\n\nAsk us."
+    )
+
+    assert (
+        extract("restocking fee of activated phones", text)
+        == "Case: Activated phones; Period: 7 days; Cost: 5% restocking fee"
+    )
+    assert extract("engraved goods", text).splitlines() == [
+        "1. Gift cards, software keys and cloud storage;",
+        "2. engraved goods;",
+        "3. display models.",
+    ]

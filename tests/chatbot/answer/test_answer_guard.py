@@ -92,6 +92,9 @@ def test_a_faithful_sentence_passes(sentence: str) -> None:
         "{{order_id}}",
         "...",
         "",
+        "1.",
+        "30 days.",
+        "Express.",
         "You can.",
         "您可以的。",
         "“退货协议”自2026年1月1日起生效。",
@@ -157,3 +160,14 @@ def test_whatever_is_said_the_guard_answers_and_lets_no_foreign_number_pass(word
 @given(st.text(max_size=60))
 def test_no_text_breaks_the_guard(text: str) -> None:
     assert isinstance(check(text, EN), list)
+
+
+def test_the_cells_of_a_table_are_not_taken_apart() -> None:
+    row = "Case: Activated phones; Period: 7 days; Cost: 5% restocking fee"
+    source = Passage(
+        "t", f"{row}\nCase: Faulty items; Period: 30 days; Cost: none", "Periods", "document", "en"
+    )
+
+    assert check(row, [source]) == []
+    assert check("The period is 7 days.", [source]) != []
+    assert check("Activated phones have a period of 30 days.", [source]) != []

@@ -91,11 +91,12 @@ def reply(
     model: FakeChat | None = None,
     fetched: Fetched | None = None,
     there: Availability | None = OPEN,
+    compose_when: Any = "always",
 ) -> Reply:
     speaker = Speaker(
         intents=lambda: INTENTS,
         model=model,
-        generation=GenerationSettings(deadline_s=5),
+        generation=GenerationSettings(deadline_s=5, compose_when=compose_when),
         project=ProjectSettings(name="Lumo", bot_name="Lu"),
         webhook=lambda webhook, slots: fetched or Fetched("failed", {}, "refused"),
         desk=Desk(there),
@@ -186,6 +187,18 @@ def test_without_a_model_the_stored_words_that_answer_are_sent() -> None:
     assert said.finish == "complete"
 
 
+def test_the_model_is_asked_only_when_no_stored_sentence_clearly_answers() -> None:
+    model = FakeChat(pieces=["Express delivery costs $12.90."])
+    decision = AnswerFrom(("shipping",), verbatim=False)
+
+    sure = reply(decision, EN[1], query="do you ship to po boxes", model=model, compose_when="unsure")
+    assert (sure.text, model.asked) == ("We do not deliver to PO boxes.", [])
+
+    unsure = reply(decision, EN[1], query="is it fast", model=model, compose_when="unsure")
+    assert unsure.text == "Express delivery costs $12.90. [1]"
+    assert len(model.asked) == 1
+
+
 def test_a_short_passage_is_never_rewritten() -> None:
     model = FakeChat(pieces=["Points expire after 12 months."])
     short = Passage("s", "Points expire after 12 months.", "Points", "document", "en")
@@ -198,7 +211,7 @@ def test_a_short_passage_is_never_rewritten() -> None:
 
 def test_a_customer_who_leaves_stops_the_model() -> None:
     model = FakeChat(pieces=["Express delivery costs $12.90. ", *([0.01, "x "] * 500)])
-    speaker = Speaker(intents=dict, model=model, generation=GenerationSettings(), project=ProjectSettings(), webhook=lambda w, s: Fetched("failed", {}), desk=Desk(OPEN))  # fmt: skip
+    speaker = Speaker(intents=dict, model=model, generation=GenerationSettings(compose_when="always"), project=ProjectSettings(), webhook=lambda w, s: Fetched("failed", {}), desk=Desk(OPEN))  # fmt: skip
     answer = speaker.answer(
         AnswerFrom(("shipping",), verbatim=False),
         Understanding("express delivery costs", "en"),
@@ -311,3 +324,13 @@ def test_in_danger_the_intent_s_own_words_come_first() -> None:
     assert said.text.startswith("Please call an ambulance first.")
     assert reply(Handoff("intent", intent="complaint")).text.startswith("A colleague needs")
     assert reply(Handoff("intent", intent="order_status")).text.startswith("A colleague needs")
+
+
+def test_a_list_is_shown_under_its_heading() -> None:
+    text = "1. Gift cards and software keys that were sent by e-mail to you;\n2. engraved goods and goods made to your wishes;\n3. display models marked as clearance.\n\nLenses can be returned if the glass is clean."
+    passage = Passage("l", text, "Returns > 3. Goods that cannot be returned", "document", "en")
+
+    said = reply(AnswerFrom(("l",), verbatim=False), passage, query="can I return engraved goods")
+
+    assert said.text.splitlines()[0] == "Goods that cannot be returned:"
+    assert said.text.splitlines()[1:] == text.splitlines()[:3]

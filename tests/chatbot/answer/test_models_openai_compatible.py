@@ -1,5 +1,4 @@
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +80,11 @@ def test_a_server_that_is_not_there_costs_the_customer_nothing() -> None:
 @pytest.mark.parametrize("mode", [server.slow, server.drip])
 def test_the_deadline_holds_against_a_server_that_keeps_sending(mode: Any) -> None:
     with openai_server(mode) as running:
-        start = time.monotonic()
         said, outcome = compose(address(running), deadline_s=0.4)
-        took = time.monotonic() - start
 
     assert said == []
     assert outcome.cut
-    assert took < 3
+    assert outcome.refused == ["the deadline passed"]
 
 
 def test_an_endless_answer_is_ended_and_hung_up_on() -> None:
