@@ -128,31 +128,31 @@ class Speaker:
             if fetched.outcome == "not_found":
                 return self._not_found(intent, values, language)
             values |= fetched.values
-        text = choose(intent, values | self._own(), language)
+        text = choose(intent, values | self._own(language), language)
         if text is None:
             log.warning("answer.no_template", intent=intent.name)
             return fixed.service_failed(language)
         quick = tuple(in_language(intent.quick_replies, language)) if intent.quick_replies else ()
         if intent.handoff == "offer":
             quick = fixed.with_person(quick, language)
-        return Reply(fill(text, shown(intent, values, language) | self._own()), quick_replies=quick)
+        return Reply(fill(text, shown(intent, values, language) | self._own(language)), quick_replies=quick)
 
     def _not_found(self, intent: Intent, values: Mapping[str, str], language: str) -> Reply:
         texts = intent.webhook.not_found if intent.webhook else {}
         text = in_language(texts, language) if texts else say("not_found", language)
         return Reply(
-            fill(text, shown(intent, values, language) | self._own()),
+            fill(text, shown(intent, values, language) | self._own(language)),
             quick_replies=fixed.with_person((), language),
         )
 
-    def _own(self) -> dict[str, str]:
+    def _own(self, language: str) -> dict[str, str]:
         """What every template may name: the company and how to reach it."""
         there = self._available()
         return {
             "company": self._project.name,
             "bot_name": self._project.bot_name,
             "contact": there.contact,
-            "hours": there.hours,
+            "hours": there.hours or (say("always", language) if there.open_now else ""),
         }
 
     def _available(self) -> Availability:
@@ -230,8 +230,8 @@ class Speaker:
         intent = self._intents().get(decision.intent or "")
         if intent is not None and intent.webhook is None:
             values = dict(understanding.slots)
-            text = choose(intent, values | self._own(), language)
-            opening = fill(text, shown(intent, values, language) | self._own()) if text else ""
+            text = choose(intent, values | self._own(language), language)
+            opening = fill(text, shown(intent, values, language) | self._own(language)) if text else ""
         return fixed.hand_over(decision, language, there=self._available(), opening=opening)
 
 

@@ -61,6 +61,7 @@ INTENTS = {
         Intent(name="care.emergency", templates=[Template(text={"zh": "请先拨打急救电话。", "en": "Please call an ambulance first."})], handoff="always"),
         Intent(name="smalltalk.capabilities", templates=[Template(text={"en": "I can do much."})], quick_replies={"en": ["Where is my order?"], "zh": ["我的订单到哪了？"]}),
         Intent(name="complaint", handoff="always"),
+        Intent(name="hours", templates=[Template(text={"en": "{bot_name} is here {hours}."}), Template(text={"en": "Ask later."})]),
     )
 }  # fmt: skip
 
@@ -334,3 +335,9 @@ def test_a_list_is_shown_under_its_heading() -> None:
 
     assert said.text.splitlines()[0] == "Goods that cannot be returned:"
     assert said.text.splitlines()[1:] == text.splitlines()[:3]
+
+
+def test_the_hours_in_a_template_are_those_of_the_desk() -> None:
+    assert reply(UseTemplate("hours")).text == "Lu is here around the clock."
+    assert reply(UseTemplate("hours"), there=CLOSED).text == "Lu is here Mon-Fri 09:00-18:00."
+    assert reply(UseTemplate("hours"), there=None).text == "Ask later."
