@@ -117,7 +117,7 @@ def _hit(
         "overlap": float(found.overlap[place]),
         "likeness": float(found.likeness[place]),
         "coverage": float(found.coverage[place]),
-        "bigrams": bigram_likeness(fold(query.text), fold(matched)),
+        "bigrams": bigram_likeness(query.folded, fold(matched)),
         "fused": score,
         "margin": score - max(float(others.max(initial=0.0)), 0.0),
         "near_ties": float(np.count_nonzero(np.abs(others - score) < NEAR_TIE)),

@@ -37,6 +37,7 @@ class Query:
 
     text: str
     """Width and script folded: what is encoded."""
+    folded: str
     bare: str
     tokens: tuple[str, ...]
 
@@ -64,7 +65,7 @@ class Candidates:
 
 def read_query(text: str) -> Query:
     """Fold and tokenize a query."""
-    return Query(simplify(text), bare(text), tuple(tokenize(text)))
+    return Query(simplify(text), fold(text), bare(text), tuple(tokenize(text)))
 
 
 def passage_id_of(kind: str, item: str) -> str:
