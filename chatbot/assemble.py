@@ -197,7 +197,8 @@ def calibrate_if_stale(
 ) -> str:
     """Fit thresholds where there are none or they no longer fit; what was done, "" for nothing."""
     entries = sum(1 for _ in open_knowledge(settings).entries())
-    _, stale = calibration_in_force(settings, entries=entries)
+    own = load_calibration(calibration_path(settings))
+    stale = own.stale(encoder=own.certificate.encoder, entries=entries) if own else "there were none yet"
     if not stale or entries > MOST_AT_START:
         return ""
     try:
