@@ -117,7 +117,7 @@ class Page:
 
     def load(self, saved: Saved | None, request: gr.Request) -> Updates:
         """Open the page: last language, last conversation; else what the browser speaks."""
-        saved = saved or {}
+        saved = kept_by_browser(saved)
         accepts = (request.headers.get("accept-language") or "").lower()
         spoken = (
             "zh"
@@ -162,7 +162,7 @@ class Page:
 
     def answer(self, text: str, current: str, saved: Saved | None, language: str) -> Iterator[Updates]:
         """Send a message and show the reply while it arrives."""
-        p, saved = self.parts, saved or {}
+        p, saved = self.parts, kept_by_browser(saved)
         if not text:
             yield {p.chat: gr.skip()}
             return
@@ -245,7 +245,7 @@ class Page:
         return {
             **relabel(p, self.service.settings, language),
             p.current: current,
-            p.saved: {**saved, "language": language},
+            p.saved: {**kept_by_browser(saved), "language": language},
             p.chat: gr.Chatbot(
                 value=conversation(turns, language),
                 examples=[{"text": text} for text in self.service.suggestions(language)[:4]],
@@ -263,6 +263,11 @@ class Page:
             p.chat: [*shown, {"role": "assistant", "content": text}],
             p.box: gr.Textbox(submit_btn=True, stop_btn=False),
         }
+
+
+def kept_by_browser(saved: Saved | None) -> Saved:
+    """What the page itself put there: gradio's own marks of a value that did not change come back with it."""
+    return {name: value for name, value in (saved or {}).items() if name in ("language", "conversations")}
 
 
 def remember(saved: Saved, current: str, text: str) -> Saved:
