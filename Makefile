@@ -48,7 +48,8 @@ bench: setup  ## Speed on this machine, as one table
 
 lock: $(VENV)/.installed  ## Choose versions anew from pyproject.toml (then run make test)
 	$(BIN)/python -m pip install --quiet pip-tools
-	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --extra dev -o requirements.lock pyproject.toml
+	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --extra dev --extra postgres -o requirements.lock pyproject.toml
+	sed -i -e '/^kefu /d' -e 's/^\(torch==[0-9.]*\)+cpu/\1/' -e 's/^#    pip-compile.*/#    make lock/' requirements.lock
 
 clean:  ## Remove the environment and the demo's data
 	rm -rf $(VENV) $(DEMO)
