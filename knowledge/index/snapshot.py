@@ -177,11 +177,10 @@ class Snapshot:
         """The wording of a passage that is most like the query."""
         entry = self.entries[passage]
         wordings = [wording for wording in entry.questions if wording.strip()]
-        for wording in wordings:
-            if bare(wording) == query.bare:
-                return wording
         if len(wordings) < 2:
             return wordings[0] if wordings else entry.passage.title
+        if passage in self._by_bare.get(query.bare, ()):
+            return next(wording for wording in wordings if bare(wording) == query.bare)
         rows = np.fromiter((self.texts.row(text_of("question", wording)) for wording in wordings), np.int64)
         if vector is not None:
             return wordings[int(np.argmax(self.texts.vectors.vectors(rows) @ vector))]
@@ -209,8 +208,8 @@ class Snapshot:
         zeros = np.zeros(count, np.float32)
         question, answer, refused = zeros, zeros, np.zeros(count, np.bool_)
         if vector is not None and count:
-            question = _best_of(self.texts.vectors.vectors(rows) @ vector, starts)
-            answer = self.texts.vectors.vectors(self._text[passages]) @ vector
+            cosines = self.texts.vectors.vectors(np.concatenate([rows, self._text[passages]])) @ vector
+            question, answer = _best_of(cosines[: len(rows)], starts), cosines[len(rows) :]
             refused = self._refused(passages, question, vector)
         is_exact = np.isin(passages, exact)
         return Candidates(
