@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 a problem was found, 2 wrong usage or wrong settings.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -67,6 +68,9 @@ def main() -> None:
     """Run the command line; errors that a person can act on are two sentences, not a traceback."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    from ui.server.logs import configure_logs
+
+    configure_logs(level=logging.WARNING)  # on stderr: stdout is for results; a server logs more
     try:
         app()
     except KefuError as error:

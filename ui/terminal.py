@@ -14,7 +14,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 Report: TypeAlias = Callable[[str, float], None]
 """Called with what is being done and how much of it is done, 0..1."""
 
-talk = Console(stderr=True, highlight=False)
+talk = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+"""In a file or a pipe a sentence stays on its line, so that it can be searched for."""
 out = Console(highlight=False, soft_wrap=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -19,7 +19,9 @@ HELP = "/why explains the last answer · /up and /down rate it · /new starts ag
 
 def chat(
     *,
-    locale: Annotated[str | None, typer.Option(help="zh or en; else the language of each message.")] = None,
+    locale: Annotated[
+        Literal["zh", "en"] | None, typer.Option(help="Else the language of each message.")
+    ] = None,
 ) -> None:
     """Talk to the bot in the terminal; needs no running server."""
     from chatbot.assemble import open_service

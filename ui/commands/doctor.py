@@ -18,6 +18,7 @@ from ui.terminal import out, print_json, talk
 if TYPE_CHECKING:
     from chatbot.settings import Settings
 
+NOTHING_YET = "no knowledge yet. Run 'kefu import faq FILE'."
 MARKS = {"ok": "[green]✓[/]", "note": "[yellow]•[/]", "problem": "[red]✗[/]"}
 
 
@@ -79,6 +80,11 @@ def examine(settings: Settings) -> Iterator[Finding]:
             yield Finding(what, "problem", str(error))
 
 
+def _is_new(settings: Settings) -> bool:
+    """Whether there is no database yet: looking must not make one, least of all in the wrong folder."""
+    return not settings.storage.url and not settings.data_folder.exists()
+
+
 def _models(settings: Settings) -> Finding:
     from knowledge.packaged import verify
 
@@ -91,10 +97,15 @@ def _models(settings: Settings) -> Finding:
 def _database(settings: Settings) -> Finding:
     from chatbot.assemble import open_knowledge
 
+    if _is_new(settings):
+        return Finding("database", "note", NOTHING_YET)
     counts = open_knowledge(settings).counts()
-    if not counts.get("faqs") and not counts.get("document_passages"):
-        return Finding("database", "note", "no knowledge yet. Run 'kefu import faq FILE'.")
-    return Finding("database", "ok", ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in counts.items()))
+    if not any(counts.values()):
+        return Finding("database", "note", NOTHING_YET)
+    named = {"faqs": "FAQs", "passages": "passages of documents"}
+    return Finding(
+        "database", "ok", ", ".join(f"{n} {named.get(what, what)}" for what, n in counts.items() if n)
+    )
 
 
 def _index(settings: Settings) -> Finding:
@@ -102,9 +113,14 @@ def _index(settings: Settings) -> Finding:
     from knowledge.build import info, verify
 
     folder = index_folder(settings)
+    if not folder.exists():
+        return Finding(
+            "index", "note", "not built yet. 'kefu serve' and 'kefu chat' build it when they start."
+        )
     findings = verify(folder)
     if findings:
-        return Finding("index", "problem", f"{findings[0]} Run 'kefu index build'.")
+        remedy = "" if "kefu index build" in findings[0] else " Run 'kefu index build'."
+        return Finding("index", "problem", findings[0] + remedy)
     about = info(folder)
     behind = open_knowledge(settings).version() - int(about["knowledge_version"])
     if behind:
@@ -119,9 +135,8 @@ def _index(settings: Settings) -> Finding:
 def _thresholds(settings: Settings) -> Finding:
     from chatbot.assemble import calibration_in_force, open_knowledge
 
-    calibration, stale = calibration_in_force(
-        settings, entries=sum(1 for _ in open_knowledge(settings).entries())
-    )
+    entries = 0 if _is_new(settings) else sum(1 for _ in open_knowledge(settings).entries())
+    calibration, stale = calibration_in_force(settings, entries=entries)
     if stale:
         return Finding(
             "thresholds", "note", f"{stale}: the bot answers in strict mode. Run 'kefu calibrate'."

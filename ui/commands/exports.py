@@ -64,6 +64,6 @@ def chats(
             file,
             since=since,
             form="messages" if messages else "turns",
-            progress=lambda done, total: report("Exporting", done / max(1, total)),
+            progress=lambda done, total: report("Exporting", done / total if total else 1.0),
         )
     talk.print(f"{count} turns are in {file}.")

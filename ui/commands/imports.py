@@ -182,7 +182,7 @@ def _run(
         )
     else:
         _print(plan, dry_run=dry_run)
-    if plan.failed and not allow_partial:
+    if (plan.failed and not allow_partial) or not plan.rows:
         raise typer.Exit(1)
 
 
@@ -194,9 +194,18 @@ def _print(plan: ImportPlan[Any], *, dry_run: bool) -> None:
         out.print(escape(str(row)))
     if len(rows) > MOST_SHOWN:
         out.print(f"... and {len(rows) - MOST_SHOWN} more; --json lists all.")
-    counts = ", ".join(f"{count} {outcome}" for outcome, count in plan.counts.items() if count) or "nothing"
-    out.print(f"[bold]{'Would import' if dry_run else 'Imported'}[/]: {counts}.")
-    if not dry_run and (plan.counts["new"] or plan.counts["changed"]):
+    out.print(_summary(plan, dry_run=dry_run))
+    if not dry_run and plan.writes:
         talk.print(
             "A running server answers with it in a few seconds. After larger changes run 'kefu calibrate'."
         )
+
+
+def _summary(plan: ImportPlan[Any], *, dry_run: bool) -> str:
+    """What was done, in one line; a file without rows is named as what it is."""
+    if not plan.rows:
+        return "[bold]Nothing to import[/]: there are no rows in it. Is it the right file?"
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in plan.counts.items() if count)
+    if not plan.writes:
+        return f"[bold]Nothing to import[/]: {counts}."
+    return f"[bold]{'Would import' if dry_run else 'Imported'}[/]: {counts}."

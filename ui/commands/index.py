@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -66,7 +66,7 @@ def search(
     query: Annotated[str, typer.Argument(help="What a customer might ask.")],
     *,
     k: Annotated[int, typer.Option("-k", min=1, max=50)] = 5,
-    locale: Annotated[str | None, typer.Option(help="zh or en; else the query's own language.")] = None,
+    locale: Annotated[Literal["zh", "en"] | None, typer.Option(help="Else the query's own language.")] = None,
     as_json: Json = False,
 ) -> None:
     """Search as the bot does, and show what each hit's probability is made of."""

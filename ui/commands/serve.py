@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -66,6 +67,7 @@ def _listening(settings: Settings, host: str | None, port: int | None) -> Settin
 def _run(settings: Settings) -> None:
     from ui.server.run import serve as run_server
 
+    logging.getLogger().setLevel(logging.INFO)
     with ExitStack() as stack, progress_bars() as report:
         settings = stack.enter_context(with_order_service(settings))
         service = stack.enter_context(running_service(settings, progress=report))
