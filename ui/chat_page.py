@@ -18,7 +18,6 @@ import structlog
 from chatbot.bot import Bot
 from chatbot.settings import Settings
 from chatbot.types import Delta, Message, Rating, Turn
-from knowledge.errors import KefuError
 from ui.page.layout import Parts, draw, relabel
 from ui.page.messages import ChatMessage, conversation, explanation, turn_messages, user_message
 from ui.page.texts import texts
@@ -64,6 +63,11 @@ def style() -> str:
     return (files("ui") / "page" / "page.css").read_text("utf-8")
 
 
+def favicon() -> str:
+    """Path of the page's icon."""
+    return str(files("ui") / "page" / "favicon.svg")
+
+
 def theme() -> gr.themes.Base:
     """Fonts that every machine has: nothing is fetched from elsewhere."""
     fonts = ["system-ui", "-apple-system", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"]
@@ -94,11 +98,11 @@ class Page:
             p.chat.example_select(self.take_example, None, [p.asked, p.box], show_progress="hidden"),
             p.chat.retry(self.take_again, None, [p.asked, p.box], show_progress="hidden"),
         ]
-        for event in streams:
-            stream = event.then(self.answer, [p.asked, *asked], everything, show_progress="hidden")
-            p.box.stop(
-                self.stopped, [p.current, *asked[1:]], everything, cancels=[stream], show_progress="hidden"
-            )
+        answers = [
+            event.then(self.answer, [p.asked, *asked], everything, show_progress="hidden")
+            for event in streams
+        ]
+        p.box.stop(self.stopped, asked, everything, cancels=answers, show_progress="hidden")
         p.chat.like(
             self.rate,
             [p.chat, p.current, p.language],
@@ -182,7 +186,8 @@ class Page:
                 shown,
                 language,
             )
-        except KefuError:
+        except Exception:
+            # Whatever broke, a customer reads a calm sentence and can write again.
             log.exception("page.answer_failed", conversation=current)
             yield self._note(shown, texts(language)["error"])
         yield {
@@ -218,7 +223,8 @@ class Page:
         at = event.index if isinstance(event.index, int) else event.index[0]
         number = sum(message["role"] == "user" for message in shown[: at + 1])
         turns = self._turns(current)
-        if not 1 <= number <= len(turns):
+        undone = event.liked == ""  # the thumb was pressed a second time
+        if undone or not 1 <= number <= len(turns):
             return gr.Column(visible=False), "", gr.CheckboxGroup(), gr.Textbox()
         turn = turns[number - 1].id
         up = event.liked is True or event.liked == "Like"
@@ -226,7 +232,8 @@ class Page:
         if up:
             gr.Info(words["thanks"], duration=3)
         reasons = gr.CheckboxGroup(choices=words["reasons"], value=[], label=words["rate_question"])
-        return gr.Column(visible=not up), turn, reasons, gr.Textbox(value="", placeholder=words["comment"])
+        comment = gr.Textbox(value="", label=words["comment"], placeholder=words["comment"])
+        return gr.Column(visible=not up), turn, reasons, comment
 
     def send_reasons(self, rated: str, reasons: Sequence[str], comment: str, language: str) -> Any:
         """The reasons of a thumb down."""
@@ -251,7 +258,12 @@ class Page:
                 examples=[{"text": text} for text in self.service.suggestions(language)[:4]],
                 placeholder=f"## {texts(language)['welcome']}\n{texts(language)['welcome_hint']}",
             ),
-            p.box: gr.Textbox(placeholder=texts(language)["placeholder"], submit_btn=True, stop_btn=False),
+            p.box: gr.Textbox(
+                label=texts(language)["placeholder"],
+                placeholder=texts(language)["placeholder"],
+                submit_btn=True,
+                stop_btn=False,
+            ),
             p.past: past_list(saved, current, language),
             p.why: explanation(turns[-1] if turns else None, language),
             p.feedback: gr.Column(visible=False),

@@ -113,7 +113,7 @@ def make_app(service: Service, settings: Settings) -> Any:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported: nothing is sent anywhere
     import gradio as gr
 
-    from ui.chat_page import build_page, style, theme
+    from ui.chat_page import build_page, favicon, style, theme
     from ui.server.app import create_app
     from ui.server.ports import Mounted
 
@@ -121,7 +121,15 @@ def make_app(service: Service, settings: Settings) -> Any:
 
     def attach(app: Any) -> None:
         gr.mount_gradio_app(
-            app, page, path="/", theme=theme(), css=style(), show_error=False, footer_links=[], ssr_mode=False
+            app,
+            page,
+            path="/",
+            theme=theme(),
+            css=style(),
+            favicon_path=favicon(),
+            show_error=False,
+            footer_links=[],
+            ssr_mode=False,
         )
 
     return create_app(service, settings=settings, mounts=(Mounted("/", attach),))

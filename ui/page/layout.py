@@ -63,9 +63,8 @@ def _left(words: dict[str, Any]) -> dict[str, Any]:
     with gr.Sidebar(open=False, elem_classes="past-bar", width=280):
         return {
             "new": gr.Button("＋ " + words["new"], elem_classes="new-button", variant="secondary"),
-            "past": gr.Radio(
-                [], label=words["no_past"], elem_classes="past-list", container=False, show_label=True
-            ),
+            # Without a container the label is for screen readers only; the style sheet shows it to all.
+            "past": gr.Radio([], label=words["no_past"], elem_classes="past-list", container=False),
         }
 
 
@@ -85,7 +84,7 @@ def _middle(settings: Settings, words: dict[str, Any], language: str) -> dict[st
             made["language"] = gr.Radio(
                 [("中文", "zh"), ("English", "en")],
                 value=language,
-                show_label=False,
+                label=words["language"],
                 container=False,
                 elem_classes="language",
                 min_width=140,
@@ -107,13 +106,12 @@ def _middle(settings: Settings, words: dict[str, Any], language: str) -> dict[st
         with gr.Column(visible=False, elem_classes="feedback") as made["feedback"]:
             made["reasons"] = gr.CheckboxGroup(words["reasons"], label=words["rate_question"])
             made["comment"] = gr.Textbox(
-                show_label=False, placeholder=words["comment"], max_lines=3, container=False
+                label=words["comment"], placeholder=words["comment"], max_lines=3, container=False
             )
             with gr.Row():
                 made["send"] = gr.Button(words["send"], variant="primary", size="sm")
                 made["skip"] = gr.Button(words["skip"], size="sm")
         made["box"] = gr.Textbox(
-            show_label=False,
             label=words["placeholder"],
             placeholder=words["placeholder"],
             container=False,
@@ -133,7 +131,7 @@ def relabel(parts: Parts, settings: Settings, language: str) -> dict[Any, Any]:
     words = texts(language)
     return {
         parts.header: header(settings, language),
-        parts.language: language,
+        parts.language: gr.Radio(value=language, label=words["language"]),
         parts.new: gr.Button("＋ " + words["new"]),
         parts.send: gr.Button(words["send"]),
         parts.skip: gr.Button(words["skip"]),

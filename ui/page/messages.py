@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
-from chatbot.types import Reply, Turn
+from chatbot.types import AnswerFrom, Decision, Decline, Handoff, Reply, Turn
 from ui.page.texts import texts
 
 ChatMessage: TypeAlias = dict[str, Any]
@@ -34,9 +34,11 @@ def user_message(text: str) -> ChatMessage:
     }
 
 
-def bot_message(turn_id: str, reply: Reply) -> ChatMessage:
-    """A reply's text."""
-    return {"role": "assistant", "content": plain(reply.text), "metadata": {"id": turn_id}}
+def bot_message(turn_id: str, reply: Reply, language: str) -> ChatMessage:
+    """A reply's text, and a mark where the customer stopped it."""
+    stopped = f"*{texts(language)['stopped']}*" if reply.finish == "interrupted" else ""
+    content = "\n\n".join(part for part in (plain(reply.text), stopped) if part)
+    return {"role": "assistant", "content": content, "metadata": {"id": turn_id}}
 
 
 def source_message(turn_id: str, reply: Reply, language: str) -> list[ChatMessage]:
@@ -75,7 +77,7 @@ def conversation(turns: Sequence[Turn], language: str) -> list[ChatMessage]:
 
 def turn_messages(turn: Turn, language: str, *, last: bool) -> list[ChatMessage]:
     """The bot's side of a turn; its quick replies are buttons while it is the last one."""
-    shown = [bot_message(turn.id, turn.reply), *source_message(turn.id, turn.reply, language)]
+    shown = [bot_message(turn.id, turn.reply, language), *source_message(turn.id, turn.reply, language)]
     if last and turn.reply.quick_replies:
         shown[-1]["options"] = [{"value": text, "label": text} for text in turn.reply.quick_replies]
     return shown
@@ -97,7 +99,8 @@ def explanation(turn: Turn | None, language: str) -> str:
     rows += [(words["refused"], refusal) for refusal in turn.reply.refused]
     body = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in rows)
     return (
-        f"<p class='why-reason'>{html.escape(turn.reason)}</p><dl class='why'>{body}</dl>"
+        f"<div class='why-reason'><p>{html.escape(_because(turn.decision, words))}</p>"
+        f"<small lang='en'>{html.escape(turn.reason)}</small></div><dl class='why'>{body}</dl>"
         f"<h4>{html.escape(words['found'])}</h4>{_hits(turn)}"
         f"<h4>{html.escape(words['timings'])}</h4>{_timings(turn, words)}"
         f"<h4>{html.escape(words['versions'])}</h4><p class='why-versions'>"
@@ -106,6 +109,16 @@ def explanation(turn: Turn | None, language: str) -> str:
         )
         + "</p>"
     )
+
+
+def _because(decision: Decision, words: dict[str, Any]) -> str:
+    """In the reader's language, what kind of reason it was; the rule's own words stay with the turn."""
+    name: str = decision.kind
+    if isinstance(decision, AnswerFrom):
+        name = "stored" if decision.verbatim else "composed"
+    elif isinstance(decision, Handoff | Decline):
+        name = f"{decision.kind}_{decision.reason}"
+    return str(words["because"][name])
 
 
 def _hits(turn: Turn) -> str:
