@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 from chatbot.answer.templates import fill
+from chatbot.answer.texts import say
 from chatbot.assemble import all_intents, open_knowledge, open_service
 from chatbot.settings import Settings, load_settings
 from chatbot.types import AnswerFrom, Clarify, Turn, UseTemplate
@@ -34,8 +35,17 @@ QUESTIONS = Path(__file__).parent / "questions"
 MOST_WRONG = 3
 MOST_UNANSWERABLE_ANSWERED = 1
 
-Verdict: TypeAlias = Literal["right", "helpful", "wrong", "answered", "declined"]
-"""Answered right; asked back with a right option; answered wrong; answered what nothing answers; neither."""
+MOST_BESIDE = 4
+
+Verdict: TypeAlias = Literal["right", "helpful", "wrong", "answered", "beside", "declined"]
+"""
+right      the first passage of the answer is right
+helpful    a right one is among the options, or among the other questions under an answer
+wrong      something else is claimed to be the answer, or small talk is made
+answered   the same, where nothing in the set answers
+beside     something else is offered under the question that it answers, without a claim
+declined   honestly none of these
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +73,16 @@ class Asked:
     @property
     def verdict(self) -> Verdict:
         """As a critical customer would judge it; small talk in place of an answer is wrong."""
-        decision = self.turn.decision
-        if isinstance(decision, AnswerFrom | UseTemplate):
-            given = decision.passage_ids[0] if isinstance(decision, AnswerFrom) else ""
-            if self._fits(given):
+        match self.turn.decision:
+            case AnswerFrom(passage_ids=[first, *_]) if self._fits(first):
                 return "right"
-            return "wrong" if self.right else "answered"
-        offered = decision.options if isinstance(decision, Clarify) else ()
-        return "helpful" if any(self._fits(option.passage_id) for option in offered) else "declined"
+            case AnswerFrom(passage_ids=[_, *others], sure=False):
+                return "helpful" if any(map(self._fits, others)) else "beside"
+            case AnswerFrom() | UseTemplate():
+                return "wrong" if self.right else "answered"
+            case Clarify(options=options) if any(self._fits(option.passage_id) for option in options):
+                return "helpful"
+        return "declined"
 
     def _fits(self, passage_id: str | None) -> bool:
         passage = next((hit.passage for hit in self.turn.hits if hit.passage.id == passage_id), None)
@@ -137,15 +149,15 @@ class Opened:
 
 
 SETS = [
-    Real("airline_zh", {"new": 113, "conflicting": 1}, {"faqs": 114}, right=7, served=16),
-    Real("appliances_zh", {"new": 100}, {"faqs": 100}, right=9, served=19),
-    Real("covid_en", {"new": 208, "duplicate": 3, "conflicting": 2}, {"faqs": 210}, right=6, served=18),
+    Real("airline_zh", {"new": 113, "conflicting": 1}, {"faqs": 114}, right=12, served=16),
+    Real("appliances_zh", {"new": 100}, {"faqs": 100}, right=16, served=18),
+    Real("covid_en", {"new": 208, "duplicate": 3, "conflicting": 2}, {"faqs": 210}, right=8, served=17),
     Real(
         "travel_14k_en",
         {"new": 12021, "duplicate": 2900, "conflicting": 18},
         {"faqs": 12039},
-        right=0,
-        served=0,
+        right=18,
+        served=19,
     ),
     Real("bank_telecom_en", {"new": 703}, {"documents": 703, "passages": 3225}, right=0, served=0),
 ]
@@ -214,6 +226,7 @@ def test_what_customers_ask_is_answered_right_or_honestly_declined(journey: Jour
     assert len(journey.asked) == 30
     assert wrong <= MOST_WRONG, journey.table()
     assert unfounded <= MOST_UNANSWERABLE_ANSWERED, journey.table()
+    assert journey.of("beside") <= MOST_BESIDE, journey.table()
 
 
 def test_most_of_what_the_knowledge_answers_is_found(journey: Journey) -> None:
@@ -289,8 +302,16 @@ def is_honest(turn: Turn, own: Sequence[str]) -> bool:
         return False
     if isinstance(decision, AnswerFrom):
         source = next(hit.passage for hit in turn.hits if hit.passage.id == decision.passage_ids[0])
-        cited = [citation.passage_id for citation in reply.citations] == [source.id]
-        return cited and (reply.text == source.text if decision.verbatim else reply.text in source.text)
+        return reply.citations[0].passage_id == source.id and is_from(source, reply.text, decision)
     if isinstance(decision, Clarify) and len(decision.options) < 2:
         return False
     return reply.text.startswith(tuple(own))
+
+
+def is_from(source: Passage, text: str, decision: AnswerFrom) -> bool:
+    """Whether a reply is the passage: whole, under its question, or sentences of it under its heading."""
+    if not decision.sure:
+        return text == f"{say('may_mean', source.locale, question=source.title)}\n{source.text}"
+    if decision.verbatim:
+        return text == source.text
+    return all(line in source.text or line.strip(":") in source.title for line in text.splitlines())
