@@ -351,12 +351,12 @@ def _stages(
 
 
 def _suggestions(intents: Mapping[str, Intent]) -> dict[str, list[str]]:
-    """The first example of each intent that needs no one to take over, by language."""
+    """The first example of each intent that is marked as a starter, by language."""
     return {
         language: [
             intent.examples[language][0]
             for intent in intents.values()
-            if intent.examples.get(language) and "." not in intent.name and intent.handoff == "never"
+            if intent.starter and intent.examples.get(language)
         ]
         for language in ("zh", "en")
     }

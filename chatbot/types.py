@@ -79,6 +79,8 @@ class AnswerFrom:
 
     passage_ids: Sequence[str]
     verbatim: bool
+    sure: bool = True
+    """False: the answer is offered under the question that it answers, with others to choose from."""
     kind: Literal["answer"] = "answer"
 
 

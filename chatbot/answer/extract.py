@@ -57,7 +57,8 @@ def extract(question: str, text: str) -> str:
         first -= 1
     while last + 1 < len(sentences) and FOLLOWS_UP.match(text[sentences[last + 1][0] :]):
         last += 1
-    return text[sentences[first][0] : sentences[last][1]]
+    chosen = text[sentences[first][0] : sentences[last][1]]
+    return text if chosen.rstrip().endswith((":", "：")) else chosen  # what it announces must follow
 
 
 def starts_list(text: str) -> bool:

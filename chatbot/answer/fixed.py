@@ -8,6 +8,10 @@ from chatbot.types import Availability, Clarify, Decline, Handoff, Reply
 from knowledge.sources.intents import Slot
 
 
+MOST_CHOICES = 6
+"""Quick replies under a question; whoever wants another one types it."""
+
+
 def with_person(quick_replies: tuple[str, ...], language: str) -> tuple[str, ...]:
     """The quick replies, and the offer of a person at their end."""
     person = say("person", language)
@@ -23,7 +27,7 @@ def service_failed(language: str) -> Reply:
 def ask(slot: Slot, language: str, *, again: bool, seed: str) -> Reply:
     """Ask for a slot; the second time say what it looks like and offer a person."""
     question = in_language(slot.ask, language)
-    choices = tuple(label(slot, value, language) for value in slot.choices)
+    choices = tuple(label(slot, value, language) for value in slot.choices)[:MOST_CHOICES]
     if not again:
         return Reply(question, quick_replies=choices)
     text = _joined(language, say("ask_again", language, turn=seed), question, _hint(slot, choices, language))

@@ -15,7 +15,7 @@ from chatbot.answer import fixed
 from chatbot.answer.compose import Composer
 from chatbot.answer.extract import extract, is_short, starts_list
 from chatbot.answer.script import in_script
-from chatbot.answer.templates import choose, fill, in_language, shown
+from chatbot.answer.templates import choose, fill, in_language, plain, shown
 from chatbot.answer.texts import say
 from chatbot.answer.webhook import Caller
 from chatbot.settings import GenerationSettings, ProjectSettings
@@ -176,6 +176,9 @@ class Speaker:
         foreign = _tag(first) != understanding.language
         quoted = first.text if decision.verbatim else _quoted(understanding.query, first)
         sure = is_short(first.text) or (self._quote_first and quoted != first.text)
+        if not decision.sure:
+            yield from _offered(passages, understanding.language)
+            return
         if decision.verbatim or foreign or sure or self._composer is None:
             yield from _stored(first, quoted, understanding.language)
             return
@@ -220,8 +223,12 @@ class Speaker:
         return fixed.ask(slot, language, again=decision.attempt > 1, seed=seed)
 
     def _decline(self, decision: Decline, language: str, seed: str) -> Reply:
-        able = self._intents().get("smalltalk.capabilities")
-        examples = tuple(in_language(able.quick_replies, language)) if able and able.quick_replies else ()
+        asked = [
+            intent.examples[language][0]
+            for intent in self._intents().values()
+            if intent.starter and intent.examples.get(language)
+        ]
+        examples = tuple(asked[:3])
         return fixed.decline(decision, language, company=self._project.name, examples=examples, seed=seed)
 
     def _hand_over(self, decision: Handoff, understanding: Understanding) -> Reply:
@@ -249,6 +256,18 @@ def _stored(passage: Passage, text: str, language: str) -> Iterator[Delta | Repl
         yield Delta(f"{say(name, language)}\n")
     yield Delta(text)
     yield Reply(text, citations=(_citation(passage),), quick_replies=passage.quick_replies)
+
+
+def _offered(passages: Sequence[Passage], language: str) -> Iterator[Delta | Reply]:
+    """A stored text under the question that it answers; the other questions are quick replies."""
+    first, *others = passages
+    yield Delta(f"{say('may_mean', language, question=plain(first.title))}\n")
+    for piece in _stored(first, first.text, language):
+        if isinstance(piece, Reply):
+            titles = tuple(plain(passage.title) for passage in others if _tag(passage) == language)
+            yield replace(piece, quick_replies=(*titles, say("none_of_these", language)))
+        else:
+            yield piece
 
 
 def _quoted(question: str, passage: Passage) -> str:

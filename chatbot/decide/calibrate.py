@@ -105,17 +105,20 @@ def fit(
     if float(bounded["wrong_rate_upper"]) > risk / 2:
         strict, _ = operating_point(tops, risk=risk / 2, confidence=0.5)
     document = _fit_documents(groups, curves)
+    intent = loosest(
+        np.array([p for p, _ in guesses]),
+        np.array([right for _, right in guesses]),
+        risk=risk,
+        confidence=confidence,
+    )
     thresholds = Thresholds(
         answer=answer,
         strict=max(strict, answer),
         clarify=even_point([(top[1], top[3]) for top in tops], below=answer),
-        compose=_compose_point(groups, document),
-        intent=loosest(
-            np.array([p for p, _ in guesses]),
-            np.array([right for _, right in guesses]),
-            risk=risk,
-            confidence=confidence,
-        ),
+        compose=_compose_point(groups, document, risk=risk),
+        intent=intent,
+        likely_intent=even_point(guesses, below=intent),
+        suggest=even_point([(top[1], top[2]) for top in tops], below=answer),
     )
     if document is not None:
         curves["document"] = document
@@ -243,8 +246,8 @@ def _fit_documents(groups: Mapping[str, Sequence[Judged]], curves: Mapping[str, 
     return _logistic(rows) if any(right for _, right in rows) else None
 
 
-def _compose_point(groups: Mapping[str, Sequence[Judged]], document: Curve | None) -> float:
-    """Where a document's passage is more likely right than not, and few out-of-scope questions reach."""
+def _compose_point(groups: Mapping[str, Sequence[Judged]], document: Curve | None, *, risk: float) -> float:
+    """Where a document's passage is mostly right, and few out-of-scope questions reach."""
     if document is None:
         return 1.0
     asked, strangers = [], []
@@ -259,7 +262,11 @@ def _compose_point(groups: Mapping[str, Sequence[Judged]], document: Curve | Non
             elif one.question.origin == "out_of_scope" and found:
                 strangers.append(max(found))
     rare = float(np.quantile([p for p, _ in strangers], 0.95)) if strangers else 0.5
-    return max(rare, even_point([*asked, *strangers]))
+    found_all = [*asked, *strangers]
+    probability, right = np.array([p for p, _ in found_all]), np.array([r for _, r in found_all])
+    # What is composed passes the guard and names its source, and sentences that were cut out are harder to
+    # place than questions: the measured share, at twice the risk of an answer that is given bare.
+    return max(rare, loosest(probability, right, risk=2 * risk, confidence=0.5))
 
 
 def certify(

@@ -134,9 +134,9 @@ def _intent(
 ) -> Verdict | None:
     if u.intent not in policy.intents or u.confidence < policy.thresholds.intent:
         return None
-    best = hits[0] if hits else None
-    if best and best.score > u.confidence and best.score >= policy.answer_from:
-        return None
+    surer = hits[0].score if hits and hits[0].passage.source != "document" else 0.0
+    if surer > u.confidence and surer >= policy.thresholds.strict:
+        return None  # the stored answer holds at half the risk
     why = f"Intent {u.intent} with probability {u.confidence:.2f} (needed {policy.thresholds.intent:.2f})."
     return _follow_intent(policy, u, history, why)
 
@@ -184,16 +184,34 @@ def _stored_answer(
     )
 
 
+def _suggested(
+    policy: RulePolicy, _u: Understanding, hits: Sequence[Hit], _t: Sequence[Turn]
+) -> Verdict | None:
+    if not hits or hits[0].passage.source == "document" or hits[0].score < policy.thresholds.suggest:
+        return None
+    others = [hit.passage.id for hit in hits[1:3] if hit.passage.source != "document"]
+    return Verdict(
+        AnswerFrom((hits[0].passage.id, *others), verbatim=True, sure=False),
+        f"P(answers) = {hits[0].score:.2f}: too little to claim ({policy.answer_from:.2f}), enough to offer ({policy.thresholds.suggest:.2f}).",
+    )
+
+
+def _likely_intent(
+    policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]
+) -> Verdict | None:
+    if u.intent not in policy.intents or u.confidence < policy.thresholds.likely_intent:
+        return None
+    if hits and hits[0].score > u.confidence:
+        return None
+    why = f"Intent {u.intent} is more likely right than not ({u.confidence:.2f}), and nothing stored is likelier."
+    return _follow_intent(policy, u, history, why)
+
+
 def _composed(
     policy: RulePolicy, _u: Understanding, hits: Sequence[Hit], _t: Sequence[Turn]
 ) -> Verdict | None:
     documents = [hit for hit in hits if hit.passage.source == "document"]
     if not documents or documents[0].score < policy.thresholds.compose:
-        return None
-    if (
-        hits[0].passage.source != "document"
-        and hits[0].score > documents[0].score >= policy.thresholds.clarify
-    ):
         return None
     chosen = [hit for hit in hits if hit.score >= policy.thresholds.compose][: policy.passages]
     chosen.sort(key=lambda hit: hit.passage.source != "document")
@@ -209,9 +227,10 @@ def _clarify(
     near = [hit for hit in hits if hit.passage.source != "document"][:3]
     if not near or near[0].score < policy.thresholds.clarify:
         return None
-    if history and isinstance(history[-1].decision, Clarify):
-        return None  # asking twice in a row helps nobody
     options = [Option(hit.passage.title, passage_id=hit.passage.id) for hit in near]
+    last = history[-1].decision if history else None
+    if isinstance(last, Clarify) and options[0].passage_id in {option.passage_id for option in last.options}:
+        return None  # asking the same twice in a row helps nobody
     intent = policy.intents.get(u.intent or "")
     if intent and intent.description and policy.thresholds.intent / 2 <= u.confidence:
         options = [Option(_label(intent, u.language), intent=intent.name), *options[:2]]
@@ -229,7 +248,7 @@ def _label(intent: Intent, language: str) -> str:
 def _give_up(policy: RulePolicy, _u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]) -> Verdict:
     best = hits[0].score if hits else 0.0
     related = best >= policy.thresholds.clarify / 2
-    if related and history and isinstance(history[-1].decision, Decline | Clarify):
+    if related and history and history[-1].decision == Decline("no_answer"):
         return Verdict(Handoff("no_answer"), "Twice in a row nothing sure was found: a person should look.")
     reason = f"Nothing found is sure enough (best {best:.2f})."
     return Verdict(Decline("no_answer" if related else "out_of_scope"), reason)
@@ -246,6 +265,8 @@ RULES: tuple[Rule, ...] = (
     _word_for_word,
     _intent,
     _stored_answer,
+    _suggested,
     _composed,
+    _likely_intent,
     _clarify,
 )

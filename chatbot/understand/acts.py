@@ -62,6 +62,7 @@ _NOT_HUMAN_EN = re.compile(
 # Questions *about* the service desk are answered, not connected.
 _DESK_QUESTION_EN = re.compile(
     r"\b(?:what|which|when|how\ (?:long|late|early|much)|where)\b.*\b(?:hours?|number|times?|open|close|e-?mail|address|cost|charge|wait)\b"
+    r"|\bam\ i\ (?:talking|speaking|chatting|texting|writing)\b"
     r"|\b(?:phone|telephone|contact)\ (?:number|hours)\b|\b(?:support|service|opening|business|working)\ hours\b"
     r"|\bcan\ an?\ (?:person|agent|human)\ (?:under|over|aged|who|with|below)",
     _FLAGS,

@@ -6,6 +6,7 @@ message -> text and language -> danger? a person? -> a choice, a slot or a corre
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, tzinfo
@@ -37,6 +38,7 @@ _LONGEST_SMALLTALK = 40
 _LONGEST_DIGRESSION = 2
 # A message with a slot's value and at most so many other words of weight is about that value.
 _WORDS_BESIDE_VALUE = 1
+_NUMBER_CONFIDENCE = 0.95
 # Typed alone these may as well ask for an order to be cancelled.
 _AMBIGUOUS_CANCELS = frozenset({"取消", "取消吧", "cancel", "cancel it", "cancel that", "stop", "退", "停止"})
 
@@ -235,12 +237,40 @@ class Reader:
                 scores=guess.scores,
             )
         guess = _staying(guess, task, bare, follows=query != bare)
+        if not guess.exact and (codes := self._codes(heard)):
+            guess = self._about_codes(heard, task, codes) or guess
         intent = self._intents.get(guess.intent or "")
         slots = self._slots_for(intent, heard, recent, task) if intent else {}
         understood = _understanding(
             query, "ask", intent=guess.intent, confidence=guess.confidence, slots=slots
         )
         return replace(understood, rewritten=query != bare, scores=guess.scores)
+
+    def _codes(self, heard: _Heard) -> dict[str, list[str]]:
+        """Order numbers and the like that the message states: intent -> values."""
+        found: dict[str, list[str]] = {}
+        for intent in self._intents.values():
+            for slot in intent.slots:
+                if slot.type == "pattern" and (values := values_in(slot, heard.text, today=heard.day)):
+                    found.setdefault(intent.name, []).extend(values)
+        return found
+
+    def _about_codes(self, heard: _Heard, task: _Task | None, codes: dict[str, list[str]]) -> Guess | None:
+        """What a message with an order number is about: its other words tell; without any, the task at hand does,
+        else what customers mostly want with such a number (the first starter).
+        """
+        values = {value for said in codes.values() for value in said}
+        rest = re.sub("|".join(map(re.escape, sorted(values))), " ", heard.text, flags=re.IGNORECASE)
+        if _beside(heard.text, values):
+            guess = self._classifier.classify(acts.without_courtesy(tidy(rest)))
+            if guess.intent in codes and guess.confidence >= _LIKELY:
+                return guess
+        if len(_beside(heard.text, values)) > 2 * _WORDS_BESIDE_VALUE:
+            return None
+        names = [task.intent.name] if task else []
+        names += sorted(codes, key=lambda name: not self._intents[name].starter)
+        name = next(name for name in names if name in codes)
+        return Guess(name, _NUMBER_CONFIDENCE, {name: _NUMBER_CONFIDENCE})
 
     def _slots_for(
         self, intent: Intent, heard: _Heard, recent: Sequence[Turn], task: _Task | None

@@ -188,9 +188,10 @@ def _choice_values(slot: Slot, text: str, *, asked: bool) -> list[str]:
     lowered = text.lower()
     found: list[tuple[int, int, str]] = []
     for word in sorted(words, key=len, reverse=True):
-        edge = r"\b" if word.isascii() else ""
+        # A Chinese character is no letter of the word beside it: "Buds 2有货吗".
+        before, after = (r"(?<![a-z0-9])", r"(?![a-z0-9])") if word.isascii() else ("", "")
         plural = "(?:s|es)?" if word.isascii() and word[-1:].isalpha() else ""
-        for match in re.finditer(rf"{edge}{re.escape(word)}{plural}{edge}", lowered):
+        for match in re.finditer(rf"{before}{re.escape(word)}{plural}{after}", lowered):
             start, end = match.span()
             inside = any(start < other_end and other_start < end for other_start, other_end, _ in found)
             if not inside and not _DENIAL.search(lowered[:start]):

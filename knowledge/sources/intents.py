@@ -98,6 +98,8 @@ class Intent(Frozen):
     webhook: Webhook | None = None
     templates: list[Template] = Field(default_factory=list)
     quick_replies: dict[str, list[str]] = Field(default_factory=dict)
+    starter: bool = False
+    """Its first example is offered to customers who have not asked anything yet."""
     handoff: Literal["never", "always", "offer"] = "never"
     """always: a person takes over (slots are asked first); offer: the template offers one."""
 

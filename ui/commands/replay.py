@@ -42,14 +42,16 @@ def replay(
     from chatbot.assemble import open_service
     from chatbot.record.codec import encode_turn
     from chatbot.settings import load_settings
+    from ui.commands.serve import with_order_service
 
     plays = read_scripts(scripts)
     with tempfile.TemporaryDirectory() as scratch, progress_bars() as report:
-        service = open_service(load_settings(), progress=report, records=f"sqlite:///{scratch}/records.db")
-        try:
-            played = list(play(service.bot, plays, progress=report))
-        finally:
-            service.close()
+        with with_order_service(load_settings()) as settings:
+            service = open_service(settings, progress=report, records=f"sqlite:///{scratch}/records.db")
+            try:
+                played = list(play(service.bot, plays, progress=report))
+            finally:
+                service.close()
     text = transcript(played)
     if markdown:
         markdown.write_text(text, "utf-8")

@@ -51,6 +51,8 @@ INTENTS = {
     for intent in (
         Intent(
             name="order_status",
+            starter=True,
+            examples={"en": ["Where is my order?"], "zh": ["我的订单到哪了？"]},
             slots=[ORDER],
             webhook=Webhook(url="/orders/{order_id}", fills=["status"], not_found={"zh": "没有订单 {order_id}。", "en": "No order {order_id}."}),
             templates=[Template(when={"status": "sent"}, text={"zh": "订单 {order_id} 已发货。", "en": "Order {order_id} is on its way."})],

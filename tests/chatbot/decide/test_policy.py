@@ -38,7 +38,9 @@ CANCEL = Intent.model_validate({"name": "smalltalk.cancel", "templates": [{"text
 HELLO = Intent.model_validate({"name": "smalltalk.greeting", "templates": [{"text": {"en": "Hi."}}]})
 POLICY = RulePolicy(
     intents={intent.name: intent for intent in (ORDER, COMPLAINT, CARE, CANCEL, HELLO)},
-    thresholds=Thresholds(answer=0.8, strict=0.9, clarify=0.4, compose=0.5, intent=0.6),
+    thresholds=Thresholds(
+        answer=0.8, strict=0.9, clarify=0.4, compose=0.5, intent=0.6, suggest=0.7, likely_intent=0.5
+    ),
     calibration="c1",
 )
 ASKED = Understanding(query="q", language="en")
@@ -114,10 +116,31 @@ def test_an_intent_that_always_needs_a_person_gets_one() -> None:
     assert decide(understanding) == Handoff("intent", "complaint")
 
 
-def test_a_surer_stored_answer_beats_the_intent() -> None:
+def test_a_sure_intent_comes_before_a_sure_stored_answer() -> None:
+    understanding = replace(ASKED, intent="order_status", confidence=0.85)
+
+    assert decide(understanding, hit(0.86)) == AskSlot("order_status", "order_id", {}, 1)
+
+
+def test_a_stored_answer_that_holds_at_half_the_risk_beats_a_less_certain_intent() -> None:
     understanding = replace(ASKED, intent="order_status", confidence=0.85)
 
     assert decide(understanding, hit(0.95)) == AnswerFrom(("faq:a",), verbatim=True)
+
+
+def test_a_likely_intent_is_followed_where_nothing_stored_is_likelier() -> None:
+    understanding = replace(ASKED, intent="order_status", confidence=0.55)
+
+    followed, not_followed = decide(understanding, hit(0.3)), decide(understanding, hit(0.6))
+
+    assert followed == AskSlot("order_status", "order_id", {}, 1)
+    assert isinstance(not_followed, Clarify)
+
+
+def test_a_likely_answer_is_offered_with_others_to_choose_from() -> None:
+    decision = decide(ASKED, hit(0.75), hit(0.3, name="b"))
+
+    assert decision == AnswerFrom(("faq:a", "faq:b"), verbatim=True, sure=False)
 
 
 def test_the_very_words_of_a_stored_question_beat_an_intent_that_is_not_certain() -> None:
@@ -148,10 +171,16 @@ def test_an_intent_that_is_nearly_sure_is_among_the_options() -> None:
     assert [option.intent for option in decision.options] == ["order_status", None, None]
 
 
-def test_the_bot_does_not_ask_what_was_meant_twice_in_a_row() -> None:
-    decision = decide(ASKED, hit(0.6), history=(turn(Clarify(())),))
+def test_the_bot_does_not_ask_the_same_twice_in_a_row() -> None:
+    asked = turn(decide(ASKED, hit(0.6)))
 
-    assert decision == Handoff("no_answer")
+    same, other = (
+        decide(ASKED, hit(0.6), history=(asked,)),
+        decide(ASKED, hit(0.6, name="b"), history=(asked,)),
+    )
+
+    assert same == Decline("no_answer")
+    assert isinstance(other, Clarify)
 
 
 def test_a_document_passage_is_composed_from_when_no_stored_answer_is_sure() -> None:
@@ -190,6 +219,6 @@ def test_a_stale_certificate_asks_for_more() -> None:
 
     verdict = stale.decide(ASKED, [hit(0.85)], ())
 
-    assert isinstance(verdict.decision, Clarify)
+    assert verdict.decision == AnswerFrom(("faq:a",), verbatim=True, sure=False)
     assert stale.version == "c1+strict"
     assert "strict" in stale.decide(ASKED, [hit(0.95)], ()).reason
