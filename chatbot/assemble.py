@@ -1,4 +1,8 @@
-"""The only file that names concrete classes: settings in, a working chatbot out."""
+"""The only file that names concrete classes: settings in, a working chatbot out.
+
+What only a serving process needs is imported where it is made: the commands that read or write the
+database start in a second, and loading langchain, scikit-learn and the dictionaries takes several.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,12 @@ from dataclasses import dataclass
 from importlib.metadata import version as installed
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from zoneinfo import ZoneInfo
 
-from langchain_core.language_models import BaseChatModel
 from sqlalchemy import Engine
 
-from chatbot.answer.say import Speaker
-from chatbot.answer.webhook import HttpCaller
 from chatbot.bot import Bot, Stages
-from chatbot.decide.calibrate import certify, fit, judge
-from chatbot.decide.policy import RulePolicy
-from chatbot.decide.questions import hold_out
 from chatbot.decide.thresholds import (
     CalibratedRetriever,
     Calibration,
@@ -26,26 +24,26 @@ from chatbot.decide.thresholds import (
     load_calibration,
     save_calibration,
 )
-from chatbot.handoff.desk import SqlDesk
 from chatbot.live import Live
 from chatbot.record.migrate import upgrade
-from chatbot.record.redacting import RedactingStore
-from chatbot.record.redaction import contacts
 from chatbot.record.store import SqlTurnStore
 from chatbot.settings import NoModel, Settings
 from chatbot.types import TurnStore
-from chatbot.understand.intent import IntentClassifier, out_of_scope
-from chatbot.understand.reader import Reader
-from chatbot.understand.trial import held_out_guesses
-from knowledge.build import IndexService, build, info
 from knowledge.database import open_engine
-from knowledge.encode import BatchingEncoder
 from knowledge.errors import KefuError
 from knowledge.sources.builtin import load_builtin_intents
 from knowledge.sources.intents import Intent
 from knowledge.store import KnowledgeStore
-from knowledge.trial import trial_index
 from knowledge.types import Retriever
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from chatbot.answer.webhook import HttpCaller
+    from chatbot.handoff.desk import SqlDesk
+    from chatbot.understand.reader import Reader
+    from knowledge.build import IndexService
+    from knowledge.encode import BatchingEncoder
 
 Report: TypeAlias = Callable[[str, float], None]
 
@@ -96,6 +94,8 @@ def calibration_path(settings: Settings) -> Path:
 
 def open_encoder(settings: Settings) -> BatchingEncoder:
     """The encoder of the settings, batching concurrent queries."""
+    from knowledge.encode import BatchingEncoder
+
     inner = settings.knowledge.encoder.open(
         cache=settings.project.models_cache, threads=settings.project.threads
     )
@@ -111,6 +111,8 @@ def open_index(
     settings: Settings, knowledge: KnowledgeStore, encoder: BatchingEncoder, *, progress: Report = _silent
 ) -> IndexService:
     """The index, loaded; built where there is none or it does not fit, and brought up to date."""
+    from knowledge.build import IndexService
+
     index = IndexService(knowledge, encoder, settings.retrieval, index_folder(settings))
     index.open(progress=progress)
     return index
@@ -127,6 +129,8 @@ def open_retriever(settings: Settings) -> Retriever:
 
 def build_index(settings: Settings, *, progress: Report = _silent) -> str:
     """Build the index anew; one line about what it is."""
+    from knowledge.build import build, info
+
     encoder, folder = open_encoder(settings), index_folder(settings)
     build(
         open_knowledge(settings),
@@ -163,6 +167,12 @@ def calibrate_project(
     Raises:
         CalibrationError: Too little knowledge to fit from.
     """
+    from chatbot.decide.calibrate import certify, fit, judge
+    from chatbot.decide.questions import hold_out
+    from chatbot.understand.intent import out_of_scope
+    from chatbot.understand.trial import held_out_guesses
+    from knowledge.trial import trial_index
+
     knowledge, encoder = open_knowledge(settings), open_encoder(settings)
     index = open_index(settings, knowledge, encoder, progress=progress)
     entries = list(knowledge.entries())
@@ -218,6 +228,9 @@ def all_intents(knowledge: KnowledgeStore) -> dict[str, Intent]:
 
 def open_reader(settings: Settings, knowledge: KnowledgeStore, encoder: BatchingEncoder) -> Reader:
     """UNDERSTAND, fitted to the intents and wordings of now."""
+    from chatbot.understand.intent import IntentClassifier
+    from chatbot.understand.reader import Reader
+
     wordings = [question for entry in knowledge.entries() for question in entry.questions]
     intents = list(all_intents(knowledge).values())
     folder = settings.data_folder / "intents"
@@ -283,6 +296,8 @@ def open_service(settings: Settings, *, progress: Report = _silent, records: str
     Raises:
         KefuError: Something is missing or damaged; it says what to do.
     """
+    from chatbot.answer.webhook import HttpCaller
+
     engine = open_database(settings)
     knowledge = KnowledgeStore(engine)
     encoder = open_encoder(settings)
@@ -320,6 +335,9 @@ def _stages(
     webhook: HttpCaller,
     desk: SqlDesk,
 ) -> Stages:
+    from chatbot.answer.say import Speaker
+    from chatbot.decide.policy import RulePolicy
+
     intents = all_intents(knowledge)
     entries = len(index.snapshot)
     calibration, stale = calibration_in_force(settings, entries=entries, encoder=encoder.fingerprint)
@@ -363,6 +381,8 @@ def _suggestions(intents: Mapping[str, Intent]) -> dict[str, list[str]]:
 
 
 def _desk(settings: Settings, engine: Engine) -> SqlDesk:
+    from chatbot.handoff.desk import SqlDesk
+
     handoff = settings.handoff
     return SqlDesk(
         engine,
@@ -376,6 +396,9 @@ def _desk(settings: Settings, engine: Engine) -> SqlDesk:
 def _redacting(settings: Settings, store: SqlTurnStore, knowledge: KnowledgeStore) -> TurnStore:
     if not settings.security.redact:
         return store
+    from chatbot.record.redacting import RedactingStore
+    from chatbot.record.redaction import contacts
+
     texts = [text for intent in knowledge.intents() for t in intent.templates for text in t.text.values()]
     return RedactingStore(store, public=contacts([settings.handoff.contact, *texts]))
 

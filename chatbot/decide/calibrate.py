@@ -115,9 +115,8 @@ def fit(
         answer=answer,
         strict=max(strict, answer),
         clarify=even_point([(top[1], top[3]) for top in tops], below=answer),
-        compose=_compose_point(groups, document, risk=risk),
+        compose=_compose_point(groups, document),
         intent=intent,
-        likely_intent=even_point(guesses, below=intent),
         suggest=even_point([(top[1], top[2]) for top in tops], below=answer),
     )
     if document is not None:
@@ -261,12 +260,10 @@ def _compose_point(groups: Mapping[str, Sequence[Judged]], document: Curve | Non
                 asked.append(max(found))
             elif one.question.origin == "out_of_scope" and found:
                 strangers.append(max(found))
-    rare = float(np.quantile([p for p, _ in strangers], 0.95)) if strangers else 0.5
-    found_all = [*asked, *strangers]
-    probability, right = np.array([p for p, _ in found_all]), np.array([r for _, r in found_all])
-    # What is composed passes the guard and names its source, and sentences that were cut out are harder to
-    # place than questions: the measured share, at twice the risk of an answer that is given bare.
-    return max(rare, loosest(probability, right, risk=2 * risk, confidence=0.5))
+    # A sentence that was cut out is harder to place than a question, and what is composed passes the guard
+    # and names its source: more likely right than not is enough, and hardly a stranger may come so far.
+    rare = float(np.quantile([p for p, _ in strangers], 0.99)) if strangers else 0.5
+    return max(rare, even_point([*asked, *strangers]))
 
 
 def certify(

@@ -27,6 +27,8 @@ from knowledge.types import Hit
 MAX_ATTEMPTS = 2
 """How often a slot is asked before a person is brought in."""
 VERY_UNHAPPY = -0.6
+LIKELY = 0.5
+"""More probable than not; probabilities are calibrated, so this is no knob."""
 CERTAIN = 0.999
 """Confidence that only an intent's own example, word for word, reaches."""
 
@@ -199,7 +201,7 @@ def _suggested(
 def _likely_intent(
     policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]
 ) -> Verdict | None:
-    if u.intent not in policy.intents or u.confidence < policy.thresholds.likely_intent:
+    if u.intent not in policy.intents or u.confidence < LIKELY:
         return None
     if hits and hits[0].score > u.confidence:
         return None

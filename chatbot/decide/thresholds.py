@@ -49,8 +49,6 @@ class Thresholds:
     """A document passage is used from here on: out-of-scope questions stay below it."""
     intent: float
     """An intent is acted on from here on."""
-    likely_intent: float = 1.0
-    """From here on an intent is more likely right than not: acted on where nothing stored is likelier."""
     suggest: float = 1.0
     """From here on the best answer is more likely right than not: it is offered, not claimed."""
 

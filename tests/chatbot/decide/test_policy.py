@@ -38,9 +38,7 @@ CANCEL = Intent.model_validate({"name": "smalltalk.cancel", "templates": [{"text
 HELLO = Intent.model_validate({"name": "smalltalk.greeting", "templates": [{"text": {"en": "Hi."}}]})
 POLICY = RulePolicy(
     intents={intent.name: intent for intent in (ORDER, COMPLAINT, CARE, CANCEL, HELLO)},
-    thresholds=Thresholds(
-        answer=0.8, strict=0.9, clarify=0.4, compose=0.5, intent=0.6, suggest=0.7, likely_intent=0.5
-    ),
+    thresholds=Thresholds(answer=0.8, strict=0.9, clarify=0.4, compose=0.5, intent=0.6, suggest=0.7),
     calibration="c1",
 )
 ASKED = Understanding(query="q", language="en")
