@@ -16,7 +16,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
+from chatbot.answer.webhook import HttpCaller
 from chatbot.bot import Bot, Stages
+from chatbot.decide.policy import RulePolicy
 from chatbot.decide.thresholds import (
     CalibratedRetriever,
     Calibration,
@@ -24,6 +26,7 @@ from chatbot.decide.thresholds import (
     load_calibration,
     save_calibration,
 )
+from chatbot.handoff.desk import SqlDesk
 from chatbot.live import Live
 from chatbot.record.migrate import upgrade
 from chatbot.record.store import SqlTurnStore
@@ -39,8 +42,6 @@ from knowledge.types import Retriever
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-    from chatbot.answer.webhook import HttpCaller
-    from chatbot.handoff.desk import SqlDesk
     from chatbot.understand.reader import Reader
     from knowledge.build import IndexService
     from knowledge.encode import BatchingEncoder
@@ -296,8 +297,6 @@ def open_service(settings: Settings, *, progress: Report = _silent, records: str
     Raises:
         KefuError: Something is missing or damaged; it says what to do.
     """
-    from chatbot.answer.webhook import HttpCaller
-
     engine = open_database(settings)
     knowledge = KnowledgeStore(engine)
     encoder = open_encoder(settings)
@@ -336,7 +335,6 @@ def _stages(
     desk: SqlDesk,
 ) -> Stages:
     from chatbot.answer.say import Speaker
-    from chatbot.decide.policy import RulePolicy
 
     intents = all_intents(knowledge)
     entries = len(index.snapshot)
@@ -381,8 +379,6 @@ def _suggestions(intents: Mapping[str, Intent]) -> dict[str, list[str]]:
 
 
 def _desk(settings: Settings, engine: Engine) -> SqlDesk:
-    from chatbot.handoff.desk import SqlDesk
-
     handoff = settings.handoff
     return SqlDesk(
         engine,

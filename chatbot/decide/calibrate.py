@@ -245,7 +245,7 @@ def _fit_documents(groups: Mapping[str, Sequence[Judged]], curves: Mapping[str, 
     return _logistic(rows) if any(right for _, right in rows) else None
 
 
-def _compose_point(groups: Mapping[str, Sequence[Judged]], document: Curve | None, *, risk: float) -> float:
+def _compose_point(groups: Mapping[str, Sequence[Judged]], document: Curve | None) -> float:
     """Where a document's passage is mostly right, and few out-of-scope questions reach."""
     if document is None:
         return 1.0
