@@ -370,23 +370,15 @@ def _suggestions(intents: Mapping[str, Intent]) -> dict[str, list[str]]:
     """The first example of each intent that is marked as a starter, by language."""
     return {
         language: [
-            intent.examples[language][0]
-            for intent in intents.values()
-            if intent.starter and intent.examples.get(language)
+            i.examples[language][0] for i in intents.values() if i.starter and i.examples.get(language)
         ]
         for language in ("zh", "en")
     }
 
 
 def _desk(settings: Settings, engine: Engine) -> SqlDesk:
-    handoff = settings.handoff
-    return SqlDesk(
-        engine,
-        hours=handoff.hours,
-        timezone=handoff.timezone,
-        contact=handoff.contact,
-        webhook=handoff.webhook,
-    )
+    own = settings.handoff
+    return SqlDesk(engine, hours=own.hours, timezone=own.timezone, contact=own.contact, webhook=own.webhook)
 
 
 def _redacting(settings: Settings, store: SqlTurnStore, knowledge: KnowledgeStore) -> TurnStore:

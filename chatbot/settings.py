@@ -66,6 +66,7 @@ class LlamaCppModel(Frozen):
     """Answers written at the same time."""
 
     def open(self, *, cache: Path, threads: int) -> BaseChatModel:
+        """Load it; heavy modules are imported only here."""
         from chatbot.answer.models.llama_cpp import open_llama_cpp
 
         return open_llama_cpp(self, cache=cache, threads=threads)
@@ -79,6 +80,7 @@ class TransformersModel(Frozen):
     adapter: Path | None = None
 
     def open(self, *, cache: Path, threads: int) -> BaseChatModel:  # noqa: ARG002 - one shape for all
+        """Load it; heavy modules are imported only here."""
         from chatbot.answer.models.transformers import open_transformers
 
         return open_transformers(self, threads=threads)
@@ -94,6 +96,7 @@ class OpenAICompatibleModel(Frozen):
     timeout_s: float = Field(8.0, gt=0)
 
     def open(self, *, cache: Path, threads: int) -> BaseChatModel:  # noqa: ARG002 - one shape for all
+        """Load it; heavy modules are imported only here."""
         from chatbot.answer.models.openai_compatible import open_openai_compatible
 
         return open_openai_compatible(self)
@@ -228,11 +231,11 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic's signature
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Variables win over the file (which comes in as init values)."""
         return env_settings, init_settings

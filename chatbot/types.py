@@ -218,20 +218,26 @@ class Understander(Protocol):
     """Reads a message in its context."""
 
     @property
-    def version(self) -> str: ...
+    def version(self) -> str:
+        """Changes when it understands differently."""
+        ...
 
-    def understand(self, message: Message, history: Sequence[Turn]) -> Understanding: ...
+    def understand(self, message: Message, history: Sequence[Turn]) -> Understanding:
+        """What the customer wants, given the earlier turns, oldest first."""
+        ...
 
 
 class Policy(Protocol):
     """Decides what to do; a pure function of its arguments."""
 
     @property
-    def version(self) -> str: ...
+    def version(self) -> str:
+        """The calibration in force."""
+        ...
 
-    def decide(
-        self, understanding: Understanding, hits: Sequence[Hit], history: Sequence[Turn]
-    ) -> Verdict: ...
+    def decide(self, understanding: Understanding, hits: Sequence[Hit], history: Sequence[Turn]) -> Verdict:
+        """What to do, and by which rule."""
+        ...
 
 
 class Answerer(Protocol):
@@ -243,7 +249,9 @@ class Answerer(Protocol):
         understanding: Understanding,
         hits: Sequence[Hit],
         history: Sequence[Turn],
-    ) -> Iterator[Delta | Reply]: ...
+    ) -> Iterator[Delta | Reply]:
+        """Pieces, then the reply whose text they are."""
+        ...
 
 
 class TurnStore(Protocol):
@@ -284,7 +292,9 @@ class TurnStore(Protocol):
 class Desk(Protocol):
     """Where people take over."""
 
-    def availability(self, at: datetime) -> Availability: ...
+    def availability(self, at: datetime) -> Availability:
+        """Whether somebody is there at that moment."""
+        ...
 
     def open(self, turn: Turn) -> None:
         """Put the conversation before a person; called after the turn is stored, at most once a turn."""

@@ -34,6 +34,7 @@ class BundledEncoder(Frozen):
     """auto measures once what this processor is fast at."""
 
     def open(self, *, cache: Path, threads: int) -> Encoder:
+        """Load it; heavy modules are imported only here."""
         from knowledge.encode import open_bundled
 
         return open_bundled(cache=cache, precision=self.precision, threads=threads)
@@ -49,6 +50,7 @@ class SentenceTransformersEncoder(Frozen):
     precision: Literal["auto", "float32", "bfloat16", "int8"] = "auto"
 
     def open(self, *, cache: Path, threads: int) -> Encoder:  # noqa: ARG002 - one shape for all encoders
+        """Load it; heavy modules are imported only here."""
         from knowledge.encode import open_folder
 
         return open_folder(

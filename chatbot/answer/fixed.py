@@ -7,7 +7,6 @@ from chatbot.answer.texts import say
 from chatbot.types import Availability, Clarify, Decline, Handoff, Reply
 from knowledge.sources.intents import Slot
 
-
 MOST_CHOICES = 6
 """Quick replies under a question; whoever wants another one types it."""
 

@@ -9,15 +9,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import yaml
 
-from chatbot.bot import Bot
 from chatbot.types import Message, Turn
 from knowledge.errors import KnowledgeError
 from ui.terminal import Report, progress_bars, talk
+
+if TYPE_CHECKING:
+    from chatbot.bot import Bot
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,16 @@ def replay(
     from ui.commands.serve import with_order_service
 
     plays = read_scripts(scripts)
-    with tempfile.TemporaryDirectory() as scratch, progress_bars() as report:
-        with with_order_service(load_settings()) as settings:
-            service = open_service(settings, progress=report, records=f"sqlite:///{scratch}/records.db")
-            try:
-                played = list(play(service.bot, plays, progress=report))
-            finally:
-                service.close()
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        progress_bars() as report,
+        with_order_service(load_settings()) as settings,
+    ):
+        service = open_service(settings, progress=report, records=f"sqlite:///{scratch}/records.db")
+        try:
+            played = list(play(service.bot, plays, progress=report))
+        finally:
+            service.close()
     text = transcript(played)
     if markdown:
         markdown.write_text(text, "utf-8")
