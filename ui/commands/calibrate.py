@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chatbot.decide.thresholds import Calibration
 from ui.terminal import out, print_json, progress_bars
+
+if TYPE_CHECKING:
+    from chatbot.decide.thresholds import Calibration
 
 DEFAULT_RISK = 0.1
 """Of answers to held-out questions, where one of three wordings and one of five entries is held back."""

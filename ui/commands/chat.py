@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -35,7 +36,7 @@ def chat(
     conversation, last = uuid.uuid4().hex, None
     try:
         while True:
-            text = out.input("[bold cyan]you ›[/] ").strip()
+            text = _typed()
             if text == "/quit":
                 break
             if text == "/new":
@@ -56,6 +57,14 @@ def chat(
         talk.print()
     finally:
         service.close()
+
+
+def _typed() -> str:
+    """The next line; what comes from a file or a pipe is shown, as a transcript needs it."""
+    text = out.input("[bold cyan]you ›[/] ").strip()
+    if not sys.stdin.isatty():
+        out.print(escape(text))
+    return text
 
 
 def say(pieces: Iterable[Delta | Turn]) -> Turn | None:

@@ -138,9 +138,7 @@ def _thresholds(settings: Settings) -> Finding:
     entries = 0 if _is_new(settings) else sum(1 for _ in open_knowledge(settings).entries())
     calibration, stale = calibration_in_force(settings, entries=entries)
     if stale:
-        return Finding(
-            "thresholds", "note", f"{stale}: the bot answers in strict mode. Run 'kefu calibrate'."
-        )
+        return Finding("thresholds", "note", f"strict mode, because {stale}. Run 'kefu calibrate'.")
     c = calibration.certificate
     return Finding(
         "thresholds",
