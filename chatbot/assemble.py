@@ -153,11 +153,16 @@ def calibration_in_force(settings: Settings, *, entries: int, encoder: str = "")
     own = load_calibration(calibration_path(settings))
     if own is not None:
         return own, own.stale(encoder=encoder or own.certificate.encoder, entries=entries)
+    return shipped_calibration(), "thresholds were fitted on other knowledge"
+
+
+def shipped_calibration() -> Calibration:
+    """The demo company's thresholds, written by `kefu calibrate`; what a new project starts with."""
     shipped = load_calibration(Path(str(files("chatbot") / "decide" / "default_calibration.json")))
     if shipped is None:
         msg = "The shipped calibration is missing. Install Kefu anew, or run 'kefu calibrate'."
         raise CalibrationError(msg)
-    return shipped, "thresholds were fitted on other knowledge"
+    return shipped
 
 
 def calibrate_project(

@@ -23,11 +23,18 @@ Host = Annotated[
 ]
 
 
-def serve(*, host: Host = None, port: Port = None) -> None:
+def serve(
+    *,
+    host: Host = None,
+    port: Port = None,
+    no_calibrate: Annotated[
+        bool, typer.Option("--no-calibrate", help="Start at once, also when the thresholds do not fit.")
+    ] = False,
+) -> None:
     """Start the chat page and the HTTP API; Ctrl-C stops them gracefully."""
     from chatbot.settings import load_settings
 
-    _run(_listening(load_settings(), host, port))
+    _run(_listening(load_settings(), host, port), calibrate=not no_calibrate)
 
 
 def demo(
@@ -46,17 +53,19 @@ def demo(
     settings = load_settings(folder)
     with progress_bars() as report:
         prepare_demo(settings, progress=report)
-    _run(_listening(settings, host, port))
+    _run(_listening(settings, host, port), calibrate=True)
 
 
 def prepare_demo(settings: Settings, *, progress: Report) -> None:
-    """Import the demo's knowledge, unless that was done before."""
-    from chatbot.assemble import open_knowledge
+    """Import the demo's knowledge, unless that was done before; its thresholds come with it."""
+    from chatbot.assemble import calibration_path, open_knowledge, shipped_calibration
+    from chatbot.decide.thresholds import save_calibration
     from ui.commands.imports import import_all
 
     store = open_knowledge(settings)
     if not store.counts()["faqs"]:
         import_all(store, settings.project.folder, settings=settings, progress=progress)
+        save_calibration(shipped_calibration(), calibration_path(settings))
 
 
 def _listening(settings: Settings, host: str | None, port: int | None) -> Settings:
@@ -64,13 +73,13 @@ def _listening(settings: Settings, host: str | None, port: int | None) -> Settin
     return settings.model_copy(update={"server": settings.server.model_copy(update=changes)})
 
 
-def _run(settings: Settings) -> None:
+def _run(settings: Settings, *, calibrate: bool) -> None:
     from ui.server.run import serve as run_server
 
     logging.getLogger().setLevel(logging.INFO)
     with ExitStack() as stack, progress_bars() as report:
         settings = stack.enter_context(with_order_service(settings))
-        service = stack.enter_context(running_service(settings, progress=report))
+        service = stack.enter_context(running_service(settings, calibrate=calibrate, progress=report))
         app = make_app(service, settings)
         address = f"http://{settings.server.host}:{settings.server.port}"
         talk.print(
@@ -93,12 +102,12 @@ def with_order_service(settings: Settings) -> Iterator[Settings]:
 
 
 @contextmanager
-def running_service(settings: Settings, *, progress: Report) -> Iterator[Service]:
+def running_service(settings: Settings, *, calibrate: bool, progress: Report) -> Iterator[Service]:
     """The assembled chatbot, following edits of its knowledge."""
     from chatbot.assemble import calibrate_if_stale, open_service
     from ui.commands.calibrate import DEFAULT_RISK
 
-    done = calibrate_if_stale(settings, risk=DEFAULT_RISK, progress=progress)
+    done = calibrate_if_stale(settings, risk=DEFAULT_RISK, progress=progress) if calibrate else ""
     if done:
         talk.print(done)
     service = open_service(settings, progress=progress)

@@ -1,0 +1,41 @@
+"""kefu bench: speed on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+import typer
+from rich.table import Table
+
+from ui.terminal import out, print_json, progress_bars
+
+app = typer.Typer(
+    no_args_is_help=True, help="Speed on this machine, with its description; run it when nothing else runs."
+)
+
+
+@app.command()
+def serve(
+    *,
+    faqs: Annotated[int, typer.Option(min=10, max=10_000, help="Entries in the index.")] = 10_000,
+    turns: Annotated[int, typer.Option(min=32, help="Turns of the 16 visitors together.")] = 1_600,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where the trial project is kept; default: the user's cache.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Start a real server on 10,000 FAQs and measure turns, streams, memory and start."""
+    from ui.bench.serve import bench_serve
+
+    place = folder or Path(platformdirs.user_cache_dir("kefu")) / f"bench-{faqs}"
+    with progress_bars() as report:
+        figures = bench_serve(place, faqs=faqs, turns=turns, progress=report)
+    if as_json:
+        print_json(figures)
+        return
+    table = Table("figure", "value", box=None)
+    for name, value in figures.items():
+        table.add_row(name, str(value))
+    out.print(table)
