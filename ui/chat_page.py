@@ -6,11 +6,13 @@ browser keeps only the ids of its own conversations; an id is a random 128-bit n
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, Protocol, TypeAlias
+from weakref import WeakValueDictionary
 
 import gradio as gr
 import structlog
@@ -19,7 +21,14 @@ from chatbot.bot import Bot
 from chatbot.settings import Settings
 from chatbot.types import Delta, Message, Rating, Turn
 from ui.page.layout import Parts, draw, relabel
-from ui.page.messages import ChatMessage, conversation, explanation, turn_messages, user_message
+from ui.page.messages import (
+    ChatMessage,
+    arriving_message,
+    conversation,
+    explanation,
+    turn_messages,
+    user_message,
+)
 from ui.page.texts import texts
 
 log = structlog.get_logger(__name__)
@@ -29,6 +38,8 @@ Saved: TypeAlias = dict[str, Any]
 Updates: TypeAlias = dict[Any, Any]
 MOST_CONVERSATIONS = 30
 SHOWN_TURNS = 200
+STOP_WAIT_S = 5.0
+"""A stopped answer is stored when its next piece comes; after this long the page no longer waits for it."""
 
 
 class PageService(Protocol):
@@ -75,11 +86,13 @@ def theme() -> gr.themes.Base:
 
 
 class Page:
-    """The page's events; holds no state of any visitor."""
+    """The page's events; holds nothing of a visitor but which answers are being written."""
 
     def __init__(self, service: PageService, parts: Parts) -> None:
         self.service = service
         self.parts = parts
+        self._under_way: WeakValueDictionary[str, threading.Event] = WeakValueDictionary()
+        """By conversation: set when its answer is stored. Forgotten with the answer."""
 
     def wire(self) -> None:
         """Connect the events."""
@@ -96,7 +109,7 @@ class Page:
             p.box.submit(self.take, [p.box], [p.asked, p.box], show_progress="hidden"),
             p.chat.option_select(self.take_option, None, [p.asked, p.box], show_progress="hidden"),
             p.chat.example_select(self.take_example, None, [p.asked, p.box], show_progress="hidden"),
-            p.chat.retry(self.take_again, None, [p.asked, p.box], show_progress="hidden"),
+            p.chat.retry(self.take_again, [p.asked, p.current], [p.asked, p.box], show_progress="hidden"),
         ]
         answers = [
             event.then(self.answer, [p.asked, *asked], everything, show_progress="hidden")
@@ -158,11 +171,10 @@ class Page:
         """A starter question."""
         return str(event.value["text"]), gr.Textbox()
 
-    def take_again(self, event: gr.RetryData) -> tuple[str, Any]:
-        """The last message once more."""
-        value = event.value
-        text = value if isinstance(value, str) else value[0]["text"] if isinstance(value, list) else ""
-        return unescape(str(text)), gr.Textbox()
+    def take_again(self, asked: str, current: str) -> tuple[str, Any]:
+        """The last message once more: the one just asked, also where it was not stored; else the stored one."""
+        turns = self.service.bot.store.history(current, limit=1)
+        return asked or (turns[-1].message.text if turns else ""), gr.Textbox()
 
     def answer(self, text: str, current: str, saved: Saved | None, language: str) -> Iterator[Updates]:
         """Send a message and show the reply while it arrives."""
@@ -197,12 +209,13 @@ class Page:
 
     def _stream(self, message: Message, shown: list[ChatMessage], language: str) -> Iterator[Updates]:
         p, said = self.parts, ""
+        stored = self._under_way[message.conversation_id] = threading.Event()
         pieces = self.service.bot.reply(message)
         try:
             for piece in pieces:
                 if isinstance(piece, Delta):
                     said += piece.text
-                    yield {p.chat: [*shown, {"role": "assistant", "content": said.replace("<", "&lt;")}]}
+                    yield {p.chat: [*shown, arriving_message(said)]}
                 else:
                     yield {
                         p.chat: [*shown, *turn_messages(piece, language, last=True)],
@@ -210,9 +223,13 @@ class Page:
                     }
         finally:
             pieces.close()  # type: ignore[attr-defined]
+            stored.set()
 
     def stopped(self, current: str, saved: Saved | None, language: str) -> Updates:
-        """The customer pressed stop: show what was stored."""
+        """The customer pressed stop: show what was stored, as soon as it is."""
+        stored = self._under_way.get(current)
+        if stored is not None:
+            stored.wait(STOP_WAIT_S)
         return self._show(current, language, saved or {})
 
     def rate(
@@ -252,6 +269,7 @@ class Page:
         return {
             **relabel(p, self.service.settings, language),
             p.current: current,
+            p.asked: "",
             p.saved: {**kept_by_browser(saved), "language": language},
             p.chat: gr.Chatbot(
                 value=conversation(turns, language),
@@ -297,15 +315,3 @@ def past_list(saved: Saved, current: str, language: str) -> Any:
     label = texts(language)["past"] if kept else texts(language)["no_past"]
     choices = [(one["title"], one["id"]) for one in kept]
     return gr.Radio(choices=choices, value=current if current in ids else None, label=label)
-
-
-def unescape(text: str) -> str:
-    """What the customer wrote, from how it is shown."""
-    out, rest = [], text.replace("&lt;", "<")
-    position = 0
-    while position < len(rest):
-        if rest[position] == "\\" and position + 1 < len(rest) and not rest[position + 1].isalnum():
-            position += 1
-        out.append(rest[position])
-        position += 1
-    return "".join(out)

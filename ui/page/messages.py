@@ -18,6 +18,7 @@ ChatMessage: TypeAlias = dict[str, Any]
 """A message of gradio's Chatbot: role, content, and perhaps options and metadata."""
 
 _IMAGE = re.compile(r"!(?=\[)")
+_PUNCTUATION = re.compile(r"[\\`*_{}\[\]()#+\-.!|>~$&:/@=\"']")
 _SAFE_LINK = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
 
 
@@ -27,11 +28,13 @@ def plain(text: str) -> str:
 
 
 def user_message(text: str) -> ChatMessage:
-    """What the customer wrote, shown as text and nothing else."""
-    return {
-        "role": "user",
-        "content": re.sub(r"([\\`*_{}\[\]()#+\-.!|>~$])", r"\\\1", text).replace("<", "&lt;"),
-    }
+    """What the customer wrote, shown as text and nothing else: no link is made of an address either."""
+    return {"role": "user", "content": _PUNCTUATION.sub(r"\\\g<0>", text).replace("<", "&lt;")}
+
+
+def arriving_message(said: str) -> ChatMessage:
+    """The part of a reply that is there."""
+    return {"role": "assistant", "content": plain(said)}
 
 
 def bot_message(turn_id: str, reply: Reply, language: str) -> ChatMessage:
