@@ -146,7 +146,7 @@ def model_speed(tokens: int = 96) -> dict[str, float]:
 
 def _is_ready(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://{HOST}:{port}/readyz", timeout=2) as response:  # noqa: S310 - loopback
+        with urllib.request.urlopen(f"http://{HOST}:{port}/readyz", timeout=2) as response:
             return bool(response.status == 200)
     except OSError:
         return False
