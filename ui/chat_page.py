@@ -38,8 +38,6 @@ Saved: TypeAlias = dict[str, Any]
 Updates: TypeAlias = dict[Any, Any]
 MOST_CONVERSATIONS = 30
 SHOWN_TURNS = 200
-STOP_WAIT_S = 5.0
-"""A stopped answer is stored when its next piece comes; after this long the page no longer waits for it."""
 
 
 class PageService(Protocol):
@@ -66,6 +64,8 @@ def build_page(service: PageService) -> gr.Blocks:
     page = Page(service, parts)
     with parts.blocks:
         page.wire()
+    # Gradio would answer one visitor at a time; the order within a conversation is kept by the store.
+    parts.blocks.queue(default_concurrency_limit=None)
     return parts.blocks
 
 
@@ -92,7 +92,7 @@ class Page:
         self.service = service
         self.parts = parts
         self._under_way: WeakValueDictionary[str, threading.Event] = WeakValueDictionary()
-        """By conversation: set when its answer is stored. Forgotten with the answer."""
+        """By conversation: set when the customer stops its answer; forgotten with the answer."""
 
     def wire(self) -> None:
         """Connect the events."""
@@ -111,11 +111,9 @@ class Page:
             p.chat.example_select(self.take_example, None, [p.asked, p.box], show_progress="hidden"),
             p.chat.retry(self.take_again, [p.asked, p.current], [p.asked, p.box], show_progress="hidden"),
         ]
-        answers = [
+        for event in streams:
             event.then(self.answer, [p.asked, *asked], everything, show_progress="hidden")
-            for event in streams
-        ]
-        p.box.stop(self.stopped, asked, everything, cancels=answers, show_progress="hidden")
+        p.box.stop(self.stop, [p.current], [p.box], show_progress="hidden")
         p.chat.like(
             self.rate,
             [p.chat, p.current, p.language],
@@ -209,10 +207,12 @@ class Page:
 
     def _stream(self, message: Message, shown: list[ChatMessage], language: str) -> Iterator[Updates]:
         p, said = self.parts, ""
-        stored = self._under_way[message.conversation_id] = threading.Event()
+        stopped = self._under_way[message.conversation_id] = threading.Event()
         pieces = self.service.bot.reply(message)
         try:
             for piece in pieces:
+                if stopped.is_set():
+                    break
                 if isinstance(piece, Delta):
                     said += piece.text
                     yield {p.chat: [*shown, arriving_message(said)]}
@@ -223,14 +223,16 @@ class Page:
                     }
         finally:
             pieces.close()  # type: ignore[attr-defined]
-            stored.set()
+        if stopped.is_set():
+            turns = self._turns(message.conversation_id)
+            yield {p.chat: conversation(turns, language), p.why: explanation(turns[-1], language)}
 
-    def stopped(self, current: str, saved: Saved | None, language: str) -> Updates:
-        """The customer pressed stop: show what was stored, as soon as it is."""
-        stored = self._under_way.get(current)
-        if stored is not None:
-            stored.wait(STOP_WAIT_S)
-        return self._show(current, language, saved or {})
+    def stop(self, current: str) -> Any:
+        """The customer pressed stop: the answer ends at its next piece, and what was said is stored."""
+        stopped = self._under_way.get(current)
+        if stopped is not None:
+            stopped.set()
+        return gr.Textbox(submit_btn=True, stop_btn=False)
 
     def rate(
         self, shown: list[ChatMessage], current: str, language: str, event: gr.LikeData

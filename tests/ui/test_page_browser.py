@@ -182,13 +182,13 @@ class Visitor:
 
     def asks(self, text: str) -> None:
         """Write, and wait until the answer is there as a whole."""
-        turns = len(self.server.service.store.turns)
+        number = self.user_texts.count() + 1
         self.writes(text)
-        self.sees_turns(turns + 1)
+        self.sees_answer(number)
 
-    def sees_turns(self, count: int) -> None:
-        """Wait until the answer is stored and the box can be used again."""
-        until(lambda: len(self.server.service.store.turns) >= count)
+    def sees_answer(self, number: int) -> None:
+        """Wait until the page shows the question of this number with its whole answer, which is stored then."""
+        sees(self.user_texts).to_have_count(number)
         sees(self.page.locator(".box .submit-button")).to_be_visible()
         sees(self.page.locator(".chat .options")).to_be_visible()
 
@@ -257,10 +257,17 @@ def test_the_page_greets_in_the_browsers_language_and_offers_questions(
     chinese.context.close()
 
 
-def test_a_phone_never_scrolls_sideways(browser: Browser, server: Server) -> None:
+def test_one_visitors_slow_answer_does_not_hold_up_another_whose_phone_never_scrolls_sideways(
+    browser: Browser, server: Server, visitor: Visitor
+) -> None:
     phone = visit(browser, server, locale="en-US", width=390)
+    server.service.answerer.release.clear()
+    visitor.writes("slowly")
+    sees(visitor.bot_texts.last).to_contain_text("..")
 
     phone.asks("how do i return " + "unbreakable" * 12)
+    server.service.answerer.release.set()
+    visitor.sees_answer(1)
     phone.presses("Dislike")
     sees(phone.page.locator(".feedback")).to_be_visible()
     while_rating = phone.page.evaluate("document.documentElement.scrollWidth")
@@ -276,11 +283,11 @@ def test_an_answer_appears_while_it_is_written_and_is_then_stored(visitor: Visit
     visitor.server.service.answerer.release.clear()
     stored = len(visitor.server.service.store.turns)
 
-    visitor.writes("how do i return an item slowly")
+    visitor.writes("how do i return an item slowly, ![a](http://tracker.example/a.png)")
     sees(visitor.bot_texts.last).to_contain_text("You can ..")
     before = len(visitor.server.service.store.turns)
     visitor.server.service.answerer.release.set()
-    visitor.sees_turns(stored + 1)
+    visitor.sees_answer(1)
 
     assert before == stored
     sees(visitor.bot_texts.last).to_have_text("You can return it within 15 days.")
@@ -288,12 +295,10 @@ def test_an_answer_appears_while_it_is_written_and_is_then_stored(visitor: Visit
 
 
 def test_starter_questions_and_quick_replies_are_asked_by_a_click(visitor: Visitor) -> None:
-    turns = len(visitor.server.service.store.turns)
-
     visitor.page.locator(".chat .example").first.click()
-    visitor.sees_turns(turns + 1)
+    visitor.sees_answer(1)
     visitor.page.locator(".chat .option", has_text="Talk to a person").click()
-    visitor.sees_turns(turns + 2)
+    visitor.sees_answer(2)
 
     sees(visitor.user_texts).to_have_text([SUGGESTIONS["en"][0], "Talk to a person"])
     assert visitor.server.service.store.turns[-1].decision.kind == "handoff"
@@ -359,7 +364,7 @@ def test_the_language_switch_changes_all_words_and_is_remembered(visitor: Visito
     sees(page.locator(".badge")).to_have_text("自动客服助手")
     sees(page.locator(".new-button")).to_have_text("＋ 新对话")
     sees(page.locator(".why-title.prose")).to_have_text("为什么这样回答")
-    sees(page.locator(".note")).to_contain_text("随时可以转人工")
+    sees(page.locator(".note.prose")).to_contain_text("随时可以转人工")
     sees(page.locator(".box textarea")).to_have_attribute("placeholder", "输入您的问题，回车发送")
     page.locator(".language label", has_text="English").click()
     sees(page.locator(".new-button")).to_have_text("＋ New conversation")
@@ -391,7 +396,6 @@ def test_stop_ends_a_slow_answer_which_is_stored_as_interrupted(visitor: Visitor
     visitor.page.locator(".box .stop-button").click()
 
     until(lambda: len(turns) > stored)
-    visitor.server.service.answerer.release.set()
     assert turns[-1].reply.finish == "interrupted"
     sees(visitor.page.locator(".box .submit-button")).to_be_visible()
     sees(visitor.bot_texts.last).to_contain_text("(stopped)")
@@ -401,9 +405,8 @@ def test_retry_asks_the_same_again(visitor: Visitor) -> None:
     visitor.asks("how do i return *this* <item>? [1]")
     turns = visitor.server.service.store.turns
 
-    count = len(turns)
     visitor.presses("Retry")
-    visitor.sees_turns(count + 1)
+    visitor.sees_answer(2)
 
     assert turns[-1].message.text == turns[-2].message.text == "how do i return *this* <item>? [1]"
     assert turns[-1].message.key != turns[-2].message.key
