@@ -24,7 +24,6 @@ from chatbot.decide.thresholds import (
     Calibration,
     CalibrationError,
     load_calibration,
-    save_calibration,
 )
 from chatbot.handoff.desk import SqlDesk
 from chatbot.live import Live
@@ -49,12 +48,8 @@ if TYPE_CHECKING:
 Report: TypeAlias = Callable[[str, float], None]
 
 
-MOST_AT_START = 20_000
-"""Entries up to which a server fits its thresholds by itself; beyond, it would start too late."""
-
-
-def _silent(_what: str, _done: float) -> None:
-    return
+def silent(_what: str, _done: float) -> None:
+    """A report that nobody reads."""
 
 
 # The database and what is derived from it.
@@ -109,7 +104,7 @@ def open_encoder(settings: Settings) -> BatchingEncoder:
 
 
 def open_index(
-    settings: Settings, knowledge: KnowledgeStore, encoder: BatchingEncoder, *, progress: Report = _silent
+    settings: Settings, knowledge: KnowledgeStore, encoder: BatchingEncoder, *, progress: Report = silent
 ) -> IndexService:
     """The index, loaded; built where there is none or it does not fit, and brought up to date."""
     from knowledge.build import IndexService
@@ -128,7 +123,7 @@ def open_retriever(settings: Settings) -> Retriever:
     return CalibratedRetriever(index, calibration)
 
 
-def build_index(settings: Settings, *, progress: Report = _silent) -> str:
+def build_index(settings: Settings, *, progress: Report = silent) -> str:
     """Build the index anew; one line about what it is."""
     from knowledge.build import build, info
 
@@ -163,65 +158,6 @@ def shipped_calibration() -> Calibration:
         msg = "The shipped calibration is missing. Install Kefu anew, or run 'kefu calibrate'."
         raise CalibrationError(msg)
     return shipped
-
-
-def calibrate_project(
-    settings: Settings, *, risk: float, confidence: float, seed: int, progress: Report = _silent
-) -> Calibration:
-    """Fit curves and thresholds on the project's own knowledge, and write them.
-
-    Raises:
-        CalibrationError: Too little knowledge to fit from.
-    """
-    from chatbot.decide.calibrate import certify, fit, judge
-    from chatbot.decide.questions import hold_out
-    from chatbot.understand.intent import out_of_scope
-    from chatbot.understand.trial import held_out_guesses
-    from knowledge.trial import trial_index
-
-    knowledge, encoder = open_knowledge(settings), open_encoder(settings)
-    index = open_index(settings, knowledge, encoder, progress=progress)
-    entries = list(knowledge.entries())
-    strangers = [(language, text) for language in ("zh", "en") for text in out_of_scope(language)]
-    shown, questions = hold_out(entries, out_of_scope=strangers, seed=seed)
-    trial = trial_index(shown, encoder, settings.retrieval, known=index.snapshot, progress=progress)
-    judged = judge(questions, trial, k=settings.retrieval.k, progress=progress)
-    wordings = [question for entry in entries for question in entry.questions]
-    guesses = held_out_guesses(list(all_intents(knowledge).values()), encoder, negatives=wordings, seed=seed)
-    fitted = fit(
-        judged,
-        guesses,
-        certificate=certify(
-            encoder=encoder.fingerprint,
-            entries=len(entries),
-            knowledge_version=knowledge.version(),
-            risk=risk,
-            confidence=confidence,
-            seed=seed,
-        ),
-        risk=risk,
-        confidence=confidence,
-        seed=seed,
-    )
-    save_calibration(fitted, calibration_path(settings))
-    encoder.close()
-    return fitted
-
-
-def calibrate_if_stale(
-    settings: Settings, *, risk: float, confidence: float = 0.95, seed: int = 0, progress: Report = _silent
-) -> str:
-    """Fit thresholds where there are none or they no longer fit; what was done, "" for nothing."""
-    entries = sum(1 for _ in open_knowledge(settings).entries())
-    own = load_calibration(calibration_path(settings))
-    stale = own.stale(encoder=own.certificate.encoder, entries=entries) if own else "there were none yet"
-    if not stale or entries > MOST_AT_START:
-        return ""
-    try:
-        calibrate_project(settings, risk=risk, confidence=confidence, seed=seed, progress=progress)
-    except CalibrationError as error:
-        return str(error)
-    return f"Thresholds were fitted: {stale}."
 
 
 # The stages.
@@ -291,7 +227,7 @@ class Service:
             close()
 
 
-def open_service(settings: Settings, *, progress: Report = _silent, records: str = "") -> Service:
+def open_service(settings: Settings, *, progress: Report = silent, records: str = "") -> Service:
     """Open database, models, index and stages, and follow edits of the knowledge.
 
     Args:

@@ -26,7 +26,7 @@ Report: TypeAlias = Callable[[str, float], None]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 FOLDS = 5
-FEWEST_QUESTIONS = 60
+FEWEST_WORDINGS = 60
 EXPECTED = 0.5
 """The sequence of tests begins where half the risk could be told from the risk; this looks at counts only."""
 FEWEST_NEAR = 8
@@ -42,6 +42,18 @@ class Judged:
     question: Question
     hits: Sequence[Hit]
     right: Sequence[bool]
+
+
+def require_wordings(questions: Sequence[Question]) -> None:
+    """Refuse to fit from less than a bound can rest on.
+
+    Raises:
+        CalibrationError: Fewer than 60 wordings that people wrote.
+    """
+    wordings = sum(question.origin == "similar" for question in questions)
+    if wordings < FEWEST_WORDINGS:
+        msg = f"Thresholds can be fitted from at least {FEWEST_WORDINGS} similar questions that are held back and found again, and here are {wordings}. Add other wordings to the FAQs (column similar_questions); until then the shipped thresholds hold."
+        raise CalibrationError(msg)
 
 
 def judge(questions: Sequence[Question], retriever: Retriever, *, k: int, progress: Report) -> list[Judged]:
@@ -85,13 +97,11 @@ def fit(
         seed: Of the folds.
 
     Raises:
-        CalibrationError: Fewer than 60 questions, or none of them answered right.
+        CalibrationError: Fewer than 60 held-back wordings were found again.
     """
     groups = _groups(judged)
     stored = [one for name, group in groups.items() if name != "document" for one in group]
-    if len(stored) < FEWEST_QUESTIONS or not any(any(one.right) for one in stored):
-        msg = f"{len(stored)} questions can be made from this knowledge, and at least {FEWEST_QUESTIONS} are needed to fit thresholds. Import more FAQs, or keep the default calibration."
-        raise CalibrationError(msg)
+    require_wordings([one.question for one in stored if any(one.right)])
     curves: dict[str, Curve] = {}
     tops: list[tuple[Judged, float, bool, bool]] = []
     for name, group in groups.items():

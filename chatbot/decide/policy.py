@@ -95,11 +95,15 @@ def _dropped(policy: RulePolicy, u: Understanding, _h: Sequence[Hit], _t: Sequen
 
 
 def _slot_filling(
-    policy: RulePolicy, u: Understanding, _h: Sequence[Hit], history: Sequence[Turn]
+    policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]
 ) -> Verdict | None:
     if u.act not in ("inform", "correct") or u.intent not in policy.intents:
         return None
-    return _follow_intent(policy, u, history, "The customer gives or corrects what was asked for.")
+    verdict = _follow_intent(policy, u, history, "The customer gives or corrects what was asked for.")
+    vain = isinstance(verdict.decision, AskSlot) and verdict.decision.attempt > 1
+    if vain and hits and hits[0].score >= policy.thresholds.suggest:
+        return None  # it was no answer to the bot's question but a question of its own
+    return verdict
 
 
 def _smalltalk(policy: RulePolicy, u: Understanding, _h: Sequence[Hit], _t: Sequence[Turn]) -> Verdict | None:
@@ -247,11 +251,13 @@ def _label(intent: Intent, language: str) -> str:
     return examples[0] if examples else intent.description
 
 
-def _give_up(policy: RulePolicy, _u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]) -> Verdict:
+def _give_up(policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]) -> Verdict:
     best = hits[0].score if hits else 0.0
     related = best >= policy.thresholds.clarify / 2
     if related and history and history[-1].decision == Decline("no_answer"):
         return Verdict(Handoff("no_answer"), "Twice in a row nothing sure was found: a person should look.")
+    if u.sentiment <= VERY_UNHAPPY:
+        return Verdict(Handoff("unhappy"), "The customer is angry and nothing sure was found.")
     reason = f"Nothing found is sure enough (best {best:.2f})."
     return Verdict(Decline("no_answer" if related else "out_of_scope"), reason)
 

@@ -1,10 +1,13 @@
 """Questions for calibration, made from the knowledge itself by holding parts of it back.
 
 similar      a wording of an FAQ that the index is not shown: its own answer should still be found
-varied       where an FAQ has one wording only: the same with small changes, as customers type
 left_out     all wordings of an FAQ that the index is not shown at all: nothing answers them
 document     a sentence cut out of a document's passage: the rest of that passage should be found
 out_of_scope sentences that no shop's knowledge answers
+
+An FAQ with one wording is never asked for: a made-up variation would be so near to the stored wording that
+the fit learns to trust near copies alone. Measured on 70 questions of customers to three such FAQs, the bot
+answered 17 with thresholds fitted to variations, and 42 with the shipped ones; either claimed nothing wrong.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from typing import Literal, TypeAlias
 
 from knowledge.types import Entry
 
-Origin: TypeAlias = Literal["similar", "varied", "left_out", "document", "out_of_scope"]
+Origin: TypeAlias = Literal["similar", "left_out", "document", "out_of_scope"]
 
 LEFT_OUT_SHARE = 0.2
 MOST_HELD = 3
@@ -25,11 +28,6 @@ MOST_HELD = 3
 MOST_ENTRIES = 3000
 """Questions are made from at most so many entries; more would only take longer."""
 _SENTENCE = re.compile(r"[^。！？.!?\n]+[。！？.!?]?")
-_FRAME = re.compile(
-    r"^(请问一下|请问|你好[,，]?|我想问一下?|how (do|can|could|would) i|can i|could i|what is|what are|is it possible to|do you)\s*"
-    r"|(吗|呢|啊|呀|么)?[?？]?$",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ def _split(entry: Entry, answers: frozenset[str], rng: random.Random) -> tuple[l
         return [replace(entry, questions=rest)], [
             Question(text, language, answers, "similar") for text in held
         ]
-    return [entry], [Question(vary(entry.questions[0], rng), language, answers, "varied")]
+    return [entry], []
 
 
 def _cut_sentence(
@@ -105,14 +103,3 @@ def _cut_sentence(
     cut = rng.choice(sentences)
     rest = replace(entry.passage, text=entry.passage.text.replace(cut, " "))
     return [replace(entry, passage=rest)], [Question(cut, entry.passage.locale, answers, "document")]
-
-
-def vary(text: str, rng: random.Random) -> str:
-    """The same question as another customer might type it: frame dropped, one slip of the keyboard."""
-    bare = _FRAME.sub("", text.strip()).strip(" ?？。.") or text
-    if len(bare) < 6:
-        return bare
-    at = rng.randrange(1, len(bare) - 2)
-    if rng.random() < 0.5:
-        return bare[:at] + bare[at + 1] + bare[at] + bare[at + 2 :]
-    return bare[:at] + bare[at + 1 :]

@@ -157,7 +157,7 @@ _CORRECTION_EN = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 _OTHER = re.compile(
-    r"另外?(?:的)?(?:一|那)?(?:个|单|笔|件|款|台|条|部)(?!问题|事|话题)|另外的(?!问题)|别的(?!问题|事)|换一?个(?!问题|话题)|不是(?:这|那)(?:个|一个|单|笔|件|款|台|条)|\b(?:an)?other\b(?!\ (?:questions?|thing|problem|issue|way|day|time|people|hand))|\bdifferent\ (?:one|order)\b|\bnot\ (?:that|this)\b|\bwrong\ (?:one|order)\b".replace(r"\ ", " "),
+    r"(?:前面|刚才|之前|上面|先前)(?:说的)?(?:的)?(?:那|一)?(?:个|单)(?:单子|订单)?|第一[个单](?!问题)|另外?(?:的)?(?:一|那)?(?:个|单|笔|件|款|台|条|部)(?!问题|事|话题)|另外的(?!问题)|别的(?!问题|事)|换一?个(?!问题|话题)|不是(?:这|那)(?:个|一个|单|笔|件|款|台|条)|\b(?:an)?other\b(?!\ (?:questions?|thing|problem|issue|way|day|time|people|hand))|\bdifferent\ (?:one|order)\b|\bnot\ (?:that|this)\b|\bwrong\ (?:one|order)\b".replace(r"\ ", " "),
     re.IGNORECASE,
 )  # fmt: skip
 

@@ -265,10 +265,8 @@ class Reader:
         rest = re.sub("|".join(map(re.escape, sorted(values))), " ", heard.text, flags=re.IGNORECASE)
         if _beside(heard.text, values):
             guess = self._classifier.classify(acts.without_courtesy(tidy(rest)))
-            if guess.intent in codes and guess.confidence >= _LIKELY:
-                return guess
-        if len(_beside(heard.text, values)) > 2 * _WORDS_BESIDE_VALUE:
-            return None
+            if guess.intent in codes and guess.confidence >= _LIKELY / 2:
+                return replace(guess, confidence=max(guess.confidence, _NUMBER_CONFIDENCE))
         names = [task.intent.name] if task else []
         names += sorted(codes, key=lambda name: not self._intents[name].starter)
         name = next(name for name in names if name in codes)

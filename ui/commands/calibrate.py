@@ -30,7 +30,7 @@ def calibrate(
     Parts of the knowledge are held back and asked for; nothing needs to be labelled. Run it again when
     the knowledge has grown by a fifth or the encoder was changed: until then the bot is stricter.
     """
-    from chatbot.assemble import calibrate_project
+    from chatbot.fitting import calibrate_project
     from chatbot.settings import load_settings
 
     with progress_bars() as report:

@@ -104,7 +104,8 @@ def with_order_service(settings: Settings) -> Iterator[Settings]:
 @contextmanager
 def running_service(settings: Settings, *, calibrate: bool, progress: Report) -> Iterator[Service]:
     """The assembled chatbot, following edits of its knowledge."""
-    from chatbot.assemble import calibrate_if_stale, open_service
+    from chatbot.assemble import open_service
+    from chatbot.fitting import calibrate_if_stale
     from ui.commands.calibrate import DEFAULT_RISK
 
     done = calibrate_if_stale(settings, risk=DEFAULT_RISK, progress=progress) if calibrate else ""

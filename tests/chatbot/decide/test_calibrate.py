@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from chatbot.decide.calibrate import GRID, certify, even_point, fit, judge, loosest, upper_bound
-from chatbot.decide.questions import hold_out, vary
+from chatbot.decide.questions import hold_out
 from chatbot.decide.thresholds import (
     CalibratedRetriever,
     CalibrationError,
@@ -86,12 +86,23 @@ def test_equal_seeds_hold_back_the_same() -> None:
     )
 
 
-def test_an_entry_with_one_wording_is_asked_for_in_a_varied_one() -> None:
-    _, questions = hold_out([entry(n, questions=1) for n in range(30)], out_of_scope=[], seed=0)
+def test_an_entry_with_one_wording_is_never_asked_for_by_a_copy_of_it() -> None:
+    single = [entry(n, questions=1) for n in range(30)]
 
-    varied = [q for q in questions if q.origin == "varied"]
-    assert varied
-    assert all(q.text != f"wording 0 of question {q.text.split()[-1]}" for q in varied)
+    shown, questions = hold_out(single, out_of_scope=[], seed=0)
+
+    assert {q.origin for q in questions} == {"left_out"}
+    assert len(shown) == len(single) - len(questions)
+
+
+def test_faqs_with_one_wording_each_keep_the_shipped_thresholds() -> None:
+    single = [entry(n, questions=1) for n in range(200)]
+    make = certify(encoder="e", entries=200, knowledge_version=1, risk=0.1, confidence=0.95, seed=0)
+    shown, questions = hold_out(single, out_of_scope=STRANGERS, seed=0)
+    judged = judge(questions, Noisy(shown), k=4, progress=silent)
+
+    with pytest.raises(CalibrationError, match="similar_questions"):
+        fit(judged, [], certificate=make, risk=0.1, confidence=0.95, seed=0)
 
 
 def test_a_document_is_asked_for_by_a_sentence_cut_out_of_it() -> None:
@@ -100,13 +111,6 @@ def test_a_document_is_asked_for_by_a_sentence_cut_out_of_it() -> None:
     (question,) = questions
     assert question.origin == "document"
     assert question.text not in shown[0].passage.text
-
-
-def test_a_variation_keeps_most_of_the_question() -> None:
-    varied = vary("请问怎么退货呢？", random.Random(0))
-
-    assert "请问" not in varied
-    assert "退" in varied or "货" in varied
 
 
 def test_the_bound_is_the_exact_binomial_one() -> None:

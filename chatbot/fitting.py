@@ -1,0 +1,76 @@
+"""Fit a project's thresholds on its own knowledge."""
+
+from __future__ import annotations
+
+from chatbot.assemble import (
+    Report,
+    all_intents,
+    calibration_path,
+    open_encoder,
+    open_index,
+    open_knowledge,
+    silent,
+)
+from chatbot.decide.calibrate import certify, fit, judge
+from chatbot.decide.questions import hold_out
+from chatbot.decide.thresholds import Calibration, CalibrationError, load_calibration, save_calibration
+from chatbot.settings import Settings
+from chatbot.understand.intent import out_of_scope
+from chatbot.understand.trial import held_out_guesses
+from knowledge.trial import trial_index
+
+MOST_AT_START = 20_000
+"""Entries up to which a server fits its thresholds by itself; beyond, it would start too late."""
+
+
+def calibrate_project(
+    settings: Settings, *, risk: float, confidence: float, seed: int, progress: Report = silent
+) -> Calibration:
+    """Fit curves and thresholds on the project's own knowledge, and write them.
+
+    Raises:
+        CalibrationError: Too little knowledge to fit from.
+    """
+    knowledge, encoder = open_knowledge(settings), open_encoder(settings)
+    index = open_index(settings, knowledge, encoder, progress=progress)
+    entries = list(knowledge.entries())
+    strangers = [(language, text) for language in ("zh", "en") for text in out_of_scope(language)]
+    shown, questions = hold_out(entries, out_of_scope=strangers, seed=seed)
+    trial = trial_index(shown, encoder, settings.retrieval, known=index.snapshot, progress=progress)
+    judged = judge(questions, trial, k=settings.retrieval.k, progress=progress)
+    wordings = [question for entry in entries for question in entry.questions]
+    guesses = held_out_guesses(list(all_intents(knowledge).values()), encoder, negatives=wordings, seed=seed)
+    fitted = fit(
+        judged,
+        guesses,
+        certificate=certify(
+            encoder=encoder.fingerprint,
+            entries=len(entries),
+            knowledge_version=knowledge.version(),
+            risk=risk,
+            confidence=confidence,
+            seed=seed,
+        ),
+        risk=risk,
+        confidence=confidence,
+        seed=seed,
+    )
+    save_calibration(fitted, calibration_path(settings))
+    encoder.close()
+    return fitted
+
+
+def calibrate_if_stale(
+    settings: Settings, *, risk: float, confidence: float = 0.95, seed: int = 0, progress: Report = silent
+) -> str:
+    """Fit thresholds where there are none or they no longer fit; what was done, "" for nothing."""
+    entries = sum(1 for _ in open_knowledge(settings).entries())
+    own = load_calibration(calibration_path(settings))
+    stale = own.stale(encoder=own.certificate.encoder, entries=entries) if own else "there were none yet"
+    if not stale or entries > MOST_AT_START:
+        return ""
+    try:
+        calibrate_project(settings, risk=risk, confidence=confidence, seed=seed, progress=progress)
+    except CalibrationError as error:
+        return str(error)
+    return f"Thresholds were fitted: {stale}."
