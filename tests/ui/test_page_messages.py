@@ -34,6 +34,7 @@ from ui.page.texts import texts
 DECISIONS: list[Decision] = [
     UseTemplate("order"),
     AnswerFrom(("faq:1",), verbatim=True),
+    AnswerFrom(("faq:1",), verbatim=True, sure=False),
     AnswerFrom(("faq:1",), verbatim=False),
     AskSlot("order", "order_id"),
     Clarify((Option("a"), Option("b"))),

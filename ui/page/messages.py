@@ -118,7 +118,7 @@ def _because(decision: Decision, words: dict[str, Any]) -> str:
     """In the reader's language, what kind of reason it was; the rule's own words stay with the turn."""
     name: str = decision.kind
     if isinstance(decision, AnswerFrom):
-        name = "stored" if decision.verbatim else "composed"
+        name = ("stored" if decision.sure else "offered") if decision.verbatim else "composed"
     elif isinstance(decision, Handoff | Decline):
         name = f"{decision.kind}_{decision.reason}"
     return str(words["because"][name])
