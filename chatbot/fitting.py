@@ -11,7 +11,7 @@ from chatbot.assemble import (
     open_knowledge,
     silent,
 )
-from chatbot.decide.calibrate import certify, fit, judge
+from chatbot.decide.calibrate import certify, fit, judge, require_wordings
 from chatbot.decide.questions import hold_out
 from chatbot.decide.thresholds import Calibration, CalibrationError, load_calibration, save_calibration
 from chatbot.settings import Settings
@@ -31,11 +31,13 @@ def calibrate_project(
     Raises:
         CalibrationError: Too little knowledge to fit from.
     """
-    knowledge, encoder = open_knowledge(settings), open_encoder(settings)
-    index = open_index(settings, knowledge, encoder, progress=progress)
+    knowledge = open_knowledge(settings)
     entries = list(knowledge.entries())
     strangers = [(language, text) for language in ("zh", "en") for text in out_of_scope(language)]
     shown, questions = hold_out(entries, out_of_scope=strangers, seed=seed)
+    require_wordings(questions)  # at once, and not after the minute that the rest takes
+    encoder = open_encoder(settings)
+    index = open_index(settings, knowledge, encoder, progress=progress)
     trial = trial_index(shown, encoder, settings.retrieval, known=index.snapshot, progress=progress)
     judged = judge(questions, trial, k=settings.retrieval.k, progress=progress)
     wordings = [question for entry in entries for question in entry.questions]

@@ -148,6 +148,9 @@ class Opened:
         return self.encoder
 
 
+# Measured with the shipped thresholds (right answers, and with them helpful questions back, of the
+# answerable): airline 14 and 18 of 23, appliances 18 and 20 of 23, covid 10 and 19 of 24, travel 20 and 21
+# of 24, bank and telecom 17 and 17 of 25. The floors are a little below, as encoders differ in the last digit.
 SETS = [
     Real("airline_zh", {"new": 113, "conflicting": 1}, {"faqs": 114}, right=12, served=16),
     Real("appliances_zh", {"new": 100}, {"faqs": 100}, right=16, served=18),
@@ -159,7 +162,7 @@ SETS = [
         right=18,
         served=19,
     ),
-    Real("bank_telecom_en", {"new": 703}, {"documents": 703, "passages": 3225}, right=0, served=0),
+    Real("bank_telecom_en", {"new": 703}, {"documents": 703, "passages": 3225}, right=15, served=15),
 ]
 LARGE = ("travel_14k_en", "bank_telecom_en")
 """Minutes of encoding."""
