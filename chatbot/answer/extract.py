@@ -11,6 +11,9 @@ from chatbot.answer.sentences import spans
 
 _SHORT = 160
 """Passages up to this width (a Chinese character counts two) are shown whole: there is nothing to gain."""
+_LEAST = 40
+"""A narrower piece of a text with steps is one of them."""
+_STEPS = re.compile(r"^\s*(?:[-*•]|\d+[.)、])\s", re.MULTILINE)
 _LEANS_BACK = re.compile(
     r"\s*(?:it|they|this|that|these|those|he|she|then|also|otherwise|in (?:this|that) case|其|该|此|这|那|它|否则|另外|同时|并且|届时)",
     re.IGNORECASE,
@@ -58,7 +61,10 @@ def extract(question: str, text: str) -> str:
     while last + 1 < len(sentences) and FOLLOWS_UP.match(text[sentences[last + 1][0] :]):
         last += 1
     chosen = text[sentences[first][0] : sentences[last][1]]
-    return text if chosen.rstrip().endswith((":", "：")) else chosen  # what it announces must follow
+    # What a colon announces must follow, and a step of a few words is nothing without the others.
+    width = sum(2 if char > "\u2e7f" else 1 for char in chosen)
+    step = width < _LEAST and len(_STEPS.findall(text)) > 1
+    return text if chosen.rstrip().endswith((":", "：")) or step else chosen
 
 
 def starts_list(text: str) -> bool:

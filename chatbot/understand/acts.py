@@ -231,6 +231,29 @@ def names_other(text: str) -> bool:
     return bool(_OTHER.search(text))
 
 
+_BYE = re.compile(
+    r"(?:拜拜|再见|回见|886|\b(?:good)?bye(?:[ -]?bye)?|\bsee (?:you|ya)|\bcya)\W*$", re.IGNORECASE
+)
+_THANKS = re.compile(r"(?:谢谢?(?:你|您|啦|了|哈|哦|呀)*|多谢|唔该晒?|感谢|\b(?:thanks?(?: you)?|thx|ty|cheers)(?: (?:a lot|so much|lumi|mate))?)\W*$", re.IGNORECASE)  # fmt: skip
+_NO_PLEASANTRY = re.compile(
+    r"\d|不|没|订单|退|换|\b(?:no|not|don['’]?t|cancel|order|refund)\b", re.IGNORECASE
+)
+_LONGEST_BEFORE = 16
+"""Width of the pleasantry before a good-bye (a Chinese character counts two); more is a message of its own."""
+
+
+def farewell(text: str) -> str | None:
+    """Read "goodbye" or "thanks" where a message is little else: "nice, thx, bye"; None for any other."""
+    text = text.strip()
+    for kind, ending in (("goodbye", _BYE), ("thanks", _THANKS)):
+        found = ending.search(text)
+        if found:
+            before = text[: found.start()]
+            width = sum(2 if char > "\u2e7f" else 1 for char in before)
+            return kind if width <= _LONGEST_BEFORE and not _NO_PLEASANTRY.search(before) else None
+    return None
+
+
 def without_courtesy(text: str) -> str:
     """The message without a greeting before and thanks behind its point; unchanged if nothing else is in it."""
     bare = _GREETING_EN.sub("", _GREETING_ZH.sub("", _GREETING_EN.sub("", text.strip())))

@@ -39,6 +39,7 @@ _LONGEST_DIGRESSION = 2
 # A message with a slot's value and at most so many other words of weight is about that value.
 _WORDS_BESIDE_VALUE = 1
 _NUMBER_CONFIDENCE = 0.95
+_CERTAIN_ENOUGH = 0.95
 # Typed alone these may as well ask for an order to be cancelled.
 _AMBIGUOUS_CANCELS = frozenset({"取消", "取消吧", "cancel", "cancel it", "cancel that", "stop", "退", "停止"})
 
@@ -121,6 +122,7 @@ class Reader:
             self._act_at_once(heard)
             or self._choice(heard, recent)
             or self._task_talk(heard, recent)
+            or self._farewell(heard)
             or self._question(heard, recent)
         )
         return replace(
@@ -152,6 +154,15 @@ class Reader:
         if any(map(acts.wants_person, texts)):
             return _understanding(heard.text, "human")
         return None
+
+    def _farewell(self, heard: _Heard) -> Understanding | None:
+        """Thanks or a good-bye with little before it: "nice, thx, bye"."""
+        kind = acts.farewell(heard.text)
+        if kind is None or f"{_SMALLTALK}{kind}" not in self._intents or acts.is_question(heard.text):
+            return None
+        return _understanding(
+            heard.text, "smalltalk", intent=f"{_SMALLTALK}{kind}", confidence=_CERTAIN_ENOUGH
+        )
 
     def _choice(self, heard: _Heard, recent: Sequence[Turn]) -> Understanding | None:
         option = chosen_option(heard.text, recent[-1] if recent else None)
@@ -214,7 +225,10 @@ class Reader:
         named = guess.intent not in (None, task.intent.name) and not str(guess.intent).startswith(_SMALLTALK)
         if guess.exact or (named and guess.confidence >= _LIKELY) or acts.is_question(heard.text):
             return None
-        return self._about(task.intent, heard, "inform", slots)
+        return replace(
+            self._about(task.intent, heard, "inform", slots),
+            query=self._rewriter.standalone(heard.text, recent),
+        )
 
     def _another_value(self, heard: _Heard, recent: Sequence[Turn], task: _Task) -> Understanding | None:
         """The same wish for another value: "LM2026110013", "and LM2026110013?"."""
