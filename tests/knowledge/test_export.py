@@ -130,7 +130,9 @@ def test_a_text_that_excel_would_cut_is_refused(store: KnowledgeStore, tmp_path:
 def test_an_unknown_ending_and_a_bad_place_are_named(store: KnowledgeStore, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
 
-    with pytest.raises(KnowledgeError, match=r"ends with '\.doc', which FAQs are not exported as\. Choose \.csv"):
+    with pytest.raises(
+        KnowledgeError, match=r"ends with '\.doc', which FAQs are not exported as\. Choose \.csv"
+    ):
         export_faq(store, tmp_path / "faq.doc")
     with pytest.raises(KnowledgeError, match="cannot be written"):
         export_faq(store, tmp_path / "file" / "faq.csv")
