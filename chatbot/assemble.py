@@ -34,7 +34,7 @@ from chatbot.types import TurnStore
 from knowledge.database import open_engine
 from knowledge.errors import KefuError
 from knowledge.sources.builtin import load_builtin_intents
-from knowledge.sources.intents import Intent
+from knowledge.sources.intents import Intent, starters
 from knowledge.store import KnowledgeStore
 from knowledge.types import Retriever
 
@@ -303,18 +303,8 @@ def _stages(
             "encoder": encoder.fingerprint,
             "dialogue_model": settings.generation.model.kind,
         },
-        suggestions=_suggestions(intents),
+        suggestions={language: starters(intents.values(), language) for language in ("zh", "en")},
     )
-
-
-def _suggestions(intents: Mapping[str, Intent]) -> dict[str, list[str]]:
-    """The first example of each intent that is marked as a starter, by language."""
-    return {
-        language: [
-            i.examples[language][0] for i in intents.values() if i.starter and i.examples.get(language)
-        ]
-        for language in ("zh", "en")
-    }
 
 
 def _desk(settings: Settings, engine: Engine) -> SqlDesk:

@@ -17,7 +17,8 @@ from chatbot.decide.thresholds import Calibration, CalibrationError, load_calibr
 from chatbot.settings import Settings
 from chatbot.understand.intent import out_of_scope
 from chatbot.understand.trial import held_out_guesses
-from knowledge.trial import trial_index
+from knowledge.build import arrange
+from knowledge.search import SnapshotRetriever
 
 MOST_AT_START = 20_000
 """Entries up to which a server fits its thresholds by itself; beyond, it would start too late."""
@@ -38,7 +39,8 @@ def calibrate_project(
     require_wordings(questions)  # at once, and not after the minute that the rest takes
     encoder = open_encoder(settings)
     index = open_index(settings, knowledge, encoder, progress=progress)
-    trial = trial_index(shown, encoder, settings.retrieval, known=index.snapshot, progress=progress)
+    snapshot = arrange(shown, encoder, settings=settings.retrieval, progress=progress, known=index.snapshot)
+    trial = SnapshotRetriever(snapshot, encoder, method=settings.retrieval.method)
     judged = judge(questions, trial, k=settings.retrieval.k, progress=progress)
     wordings = [question for entry in entries for question in entry.questions]
     guesses = held_out_guesses(list(all_intents(knowledge).values()), encoder, negatives=wordings, seed=seed)

@@ -74,13 +74,20 @@ def arrange(
     *,
     settings: RetrievalSettings,
     progress: Progress | None = None,
+    known: Snapshot | None = None,
 ) -> Snapshot:
-    """An index in memory alone, for evaluation and for tests."""
+    """An index in memory alone, for calibration, evaluation and tests; what `known` has is not encoded again."""
     listed = list(entries)
-    texts = EncodedTexts.build(all_texts(listed), encoder, settings=settings, progress=progress)
+    texts = EncodedTexts.build(
+        all_texts(listed),
+        encoder,
+        settings=settings,
+        progress=progress,
+        known=known.texts if known else None,
+    )
     placed = [place(entry, texts) for entry in listed]
     version = version_of(0, digest_of(placed, texts, encoder=encoder.fingerprint))
-    return Snapshot(placed, texts, version=version, noise=noise_of(encoder))
+    return Snapshot(placed, texts, version=version, noise=known.noise if known else noise_of(encoder))
 
 
 def verify(folder: Path) -> list[str]:

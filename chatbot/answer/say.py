@@ -35,7 +35,7 @@ from chatbot.types import (
     Understanding,
     UseTemplate,
 )
-from knowledge.sources.intents import Intent
+from knowledge.sources.intents import Intent, starters
 from knowledge.types import Hit, Passage
 
 log = structlog.get_logger(__name__)
@@ -223,12 +223,7 @@ class Speaker:
         return fixed.ask(slot, language, again=decision.attempt > 1, seed=seed)
 
     def _decline(self, decision: Decline, language: str, seed: str) -> Reply:
-        asked = [
-            intent.examples[language][0]
-            for intent in self._intents().values()
-            if intent.starter and intent.examples.get(language)
-        ]
-        examples = tuple(asked[:3])
+        examples = tuple(starters(self._intents().values(), language)[:3])
         return fixed.decline(decision, language, company=self._project.name, examples=examples, seed=seed)
 
     def _hand_over(self, decision: Handoff, understanding: Understanding) -> Reply:

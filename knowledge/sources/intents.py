@@ -23,6 +23,7 @@ The models below are the schema; unknown keys are refused by name.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
@@ -126,6 +127,13 @@ class Intent(Frozen):
             msg = f"intent '{self.name}' has no template"
             raise ValueError(msg)
         return self
+
+
+def starters(intents: Iterable[Intent], language: str) -> list[str]:
+    """Questions to offer before anything was asked: the first example of each starter, in that language."""
+    return [
+        intent.examples[language][0] for intent in intents if intent.starter and intent.examples.get(language)
+    ]
 
 
 class IntentFile(Frozen):
