@@ -102,7 +102,7 @@ class Page:
         p.language.input(
             self.switch_language, [p.language, p.saved, p.current], everything, show_progress="hidden"
         )
-        p.new.click(self.start_new, [p.language, p.saved], everything, show_progress="hidden")
+        p.new.click(self.start_new, [p.saved], everything, show_progress="hidden")
         p.past.input(self.open_past, [p.past, p.language, p.saved], everything, show_progress="hidden")
         asked = [p.current, p.saved, p.language]
         streams = [
@@ -133,15 +133,7 @@ class Page:
     def load(self, saved: Saved | None, request: gr.Request) -> Updates:
         """Open the page: last language, last conversation; else what the browser speaks."""
         saved = kept_by_browser(saved)
-        accepts = (request.headers.get("accept-language") or "").lower()
-        spoken = (
-            "zh"
-            if accepts.startswith("zh")
-            else "en"
-            if accepts.startswith("en")
-            else self.service.settings.languages.default
-        )
-        language = saved.get("language") or spoken
+        language = saved.get("language") or self._spoken(request)
         kept = saved.get("conversations", [])
         return self._show(kept[0]["id"] if kept else uuid.uuid4().hex, language, saved)
 
@@ -149,8 +141,9 @@ class Page:
         """Speak another language from here on."""
         return self._show(current, language, {**(saved or {}), "language": language})
 
-    def start_new(self, language: str, saved: Saved | None) -> Updates:
-        """An empty conversation."""
+    def start_new(self, saved: Saved | None, request: gr.Request) -> Updates:
+        """An empty conversation; may be asked for before the page has loaded whole."""
+        language = kept_by_browser(saved).get("language") or self._spoken(request)
         return self._show(uuid.uuid4().hex, language, saved or {})
 
     def open_past(self, chosen: str, language: str, saved: Saved | None) -> Updates:
@@ -262,6 +255,10 @@ class Page:
         return gr.Column(visible=False)
 
     # What is shown.
+
+    def _spoken(self, request: gr.Request) -> str:
+        accepts = (request.headers.get("accept-language") or "").lower()
+        return accepts[:2] if accepts[:2] in ("zh", "en") else self.service.settings.languages.default
 
     def _turns(self, current: str) -> Sequence[Turn]:
         return self.service.bot.store.history(current, limit=SHOWN_TURNS)

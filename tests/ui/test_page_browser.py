@@ -174,7 +174,8 @@ class Visitor:
 
     def opens(self) -> None:
         self.page.goto(self.server.url)
-        self.page.locator(".box textarea").wait_for()
+        # Starter questions, or the last conversation, come with the load event: before it nothing can be asked.
+        self.page.locator(".chat .example, [data-testid=user]").first.wait_for()
 
     def writes(self, text: str) -> None:
         self.page.locator(".box textarea").fill(text)
