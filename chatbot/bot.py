@@ -14,6 +14,8 @@ from typing import Literal
 
 import structlog
 
+from chatbot.recall import best_of, recall
+from chatbot.several import together
 from chatbot.types import (
     Answerer,
     Decline,
@@ -131,11 +133,16 @@ class Bot:
         try:
             with draft.timed("understand"):
                 draft.understanding = stages.understander.understand(message, history)
+            understood = draft.understanding
             with draft.timed("search"):
-                understood = draft.understanding
-                draft.hits = stages.retriever.search(understood.query, self.k, locale=understood.language)
+                draft.hits = recall(stages.retriever, understood, history, k=self.k)
+                found = [recall(stages.retriever, part, history, k=self.k) for part in understood.parts]
             with draft.timed("decide"):
-                draft.verdict = stages.policy.decide(draft.understanding, draft.hits, history)
+                verdict = stages.policy.decide(understood, draft.hits, history)
+                parts = zip(understood.parts, found, strict=True)
+                verdicts = [stages.policy.decide(part, hits, history) for part, hits in parts]
+                draft.verdict = together(verdict, verdicts) if verdicts else verdict
+            draft.hits = best_of(draft.hits, *found)
         except Exception:
             # Customers never see an exception: they are told honestly that this one cannot be answered.
             log.exception("turn.stage_failed", conversation=message.conversation_id)

@@ -18,7 +18,7 @@ Channel: TypeAlias = Literal["web", "widget", "api", "terminal"]
 Finish: TypeAlias = Literal["complete", "cut", "withheld", "interrupted"]
 """complete; cut at the token limit; withheld by the guard; interrupted by the customer."""
 HandoffReason: TypeAlias = Literal["requested", "intent", "no_answer", "unhappy", "urgent"]
-DeclineReason: TypeAlias = Literal["out_of_scope", "no_answer", "unsafe"]
+DeclineReason: TypeAlias = Literal["out_of_scope", "no_answer", "nothing_more", "unsafe"]
 Act: TypeAlias = Literal["ask", "inform", "correct", "cancel", "smalltalk", "human", "urgent"]
 """What the customer does: asks, gives a slot, corrects one, drops the task, chats, wants a person, is in danger."""
 
@@ -58,6 +58,14 @@ class Understanding:
     """-1 angry .. +1 happy."""
     rewritten: bool = False
     """True when `query` is not what the customer wrote but was completed from the context."""
+    other_reading: str = ""
+    """Looked up as well: the message completed from the conversation where `query` stands alone, and the other way round."""
+    new_words: Sequence[str] = ()
+    """The content words of the message itself, without those that its context lent."""
+    stays: bool = False
+    """The message may ask more of what the last template was about; `intent` is then that template's."""
+    parts: Sequence[Understanding] = ()
+    """The questions of a message that asks several, each understood by itself; () for one question."""
     passage_id: str | None = None
     """The customer chose this passage from options (a clarification or a related question)."""
     scores: Mapping[str, float] = field(default_factory=dict)
@@ -94,6 +102,8 @@ class AskSlot:
     """The slots already filled."""
     attempt: int = 1
     """2 when the same slot is asked again."""
+    passage_id: str | None = None
+    """A stored answer to the general question, given before the customer's own case is asked for."""
     kind: Literal["ask_slot"] = "ask_slot"
 
 
@@ -131,7 +141,31 @@ class Handoff:
     kind: Literal["handoff"] = "handoff"
 
 
-Decision: TypeAlias = UseTemplate | AnswerFrom | AskSlot | Clarify | Decline | Handoff
+@dataclass(frozen=True, slots=True)
+class Several:
+    """Answer the questions of one message one after the other; what has to be asked comes last."""
+
+    decisions: Sequence[UseTemplate | AnswerFrom | AskSlot]
+    kind: Literal["several"] = "several"
+
+
+Decision: TypeAlias = UseTemplate | AnswerFrom | AskSlot | Clarify | Decline | Handoff | Several
+
+
+def told_in(turn: Turn) -> frozenset[str]:
+    """The passages that a turn's reply gave, without those that it only pointed to."""
+    told: set[str] = set()
+    for decision in each_of(turn.decision):
+        if isinstance(decision, AnswerFrom):
+            told.update(decision.passage_ids[:1])
+        elif isinstance(decision, AskSlot) and decision.passage_id:
+            told.add(decision.passage_id)
+    return frozenset(told)
+
+
+def each_of(decision: Decision) -> Sequence[Decision]:
+    """The decisions of a message that asked several things; else the decision alone."""
+    return decision.decisions if isinstance(decision, Several) else (decision,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,20 @@ def service_failed(language: str) -> Reply:
     return Reply(text, quick_replies=with_person((), language))
 
 
-def ask(slot: Slot, language: str, *, again: bool, seed: str) -> Reply:
-    """Ask for a slot; the second time say what it looks like and offer a person."""
+def ask(slot: Slot, language: str, *, again: bool, seed: str, own_case: bool = False) -> Reply:
+    """Ask for a slot; the second time say what it looks like and offer a person.
+
+    Args:
+        slot: What is asked for.
+        language: Of the customer.
+        again: It was asked before, in vain.
+        seed: Chooses among wordings.
+        own_case: The rule was told just before; the question is about the customer's own case.
+    """
     question = in_language(slot.ask, language)
     choices = tuple(label(slot, value, language) for value in slot.choices)[:MOST_CHOICES]
+    if own_case:
+        return Reply(say("own_case", language, question=question), quick_replies=choices)
     if not again:
         return Reply(question, quick_replies=choices)
     text = _joined(language, say("ask_again", language, turn=seed), question, _hint(slot, choices, language))
@@ -42,8 +52,11 @@ def _hint(slot: Slot, choices: tuple[str, ...], language: str) -> str:
 
 
 def clarify(decision: Clarify, language: str, seed: str) -> Reply:
-    """Two or three numbered options, which are quick replies too."""
+    """Two or three numbered options, which are quick replies too; a single one is confirmed."""
     labels = tuple(plain(option.label) for option in decision.options)
+    if len(labels) == 1:
+        text = say("confirm", language, question=labels[0])
+        return Reply(text, quick_replies=with_person(labels, language))
     lines = [say("clarify", language, turn=seed)]
     lines += [f"{number}. {text}" for number, text in enumerate(labels, start=1)]
     return Reply("\n".join(lines), quick_replies=(*labels, say("none_of_these", language)))
@@ -52,6 +65,9 @@ def clarify(decision: Clarify, language: str, seed: str) -> Reply:
 def decline(decision: Decline, language: str, *, company: str, examples: tuple[str, ...], seed: str) -> Reply:
     """Say honestly that this cannot be answered, what can be, and that a person could help."""
     honest = say(f"decline_{decision.reason}", language, turn=seed)
+    if decision.reason == "nothing_more":
+        text = _joined(language, honest, say("offer_person", language))
+        return Reply(text, quick_replies=with_person((), language))
     able = say("can_do_company", language, company=company) if examples else say("can_do", language)
     text = _joined(language, honest, able, say("offer_person", language))
     return Reply(text, quick_replies=with_person(examples, language))

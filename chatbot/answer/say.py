@@ -31,6 +31,7 @@ from chatbot.types import (
     Desk,
     Handoff,
     Reply,
+    Several,
     Turn,
     Understanding,
     UseTemplate,
@@ -39,6 +40,10 @@ from knowledge.sources.intents import Intent, starters
 from knowledge.types import Hit, Passage
 
 log = structlog.get_logger(__name__)
+
+ANGRY = -0.6
+_REGRET = re.compile(r"抱歉|对不起|不好意思|sorry|apolog", re.IGNORECASE)
+_OPENING = 40
 
 
 class Speaker:
@@ -79,7 +84,11 @@ class Speaker:
     ) -> Iterator[Delta | Reply]:
         """Yield pieces, then the reply; the reply's text is the pieces joined."""
         said = ""
-        for piece in self._say(decision, understanding, hits, f"{len(history)}{understanding.query}"):
+        seed = f"{len(history)}{understanding.query}"
+        told = history[-1] if history else None
+        for piece in self._opened(
+            self._say(decision, understanding, hits, seed), understanding, decision, told
+        ):
             if isinstance(piece, Reply):
                 yield replace(
                     piece,
@@ -103,7 +112,9 @@ class Speaker:
             case AnswerFrom():
                 yield from self._from_passages(decision, understanding, hits, seed)
             case AskSlot():
-                yield from _whole(self._ask(decision, language, seed))
+                yield from self._asking(decision, understanding, hits, seed)
+            case Several():
+                yield from self._one_by_one(decision, understanding, hits, seed)
             case Clarify():
                 yield from _whole(fixed.clarify(decision, language, seed))
             case Decline():
@@ -214,13 +225,67 @@ class Speaker:
         for piece in _stored(first, _quoted(understanding.query, first), understanding.language):
             yield replace(piece, finish="withheld", refused=refused) if isinstance(piece, Reply) else piece
 
-    def _ask(self, decision: AskSlot, language: str, seed: str) -> Reply:
+    def _asking(
+        self, decision: AskSlot, understanding: Understanding, hits: Sequence[Hit], seed: str
+    ) -> Iterator[Delta | Reply]:
+        """The question for a slot, after the rule that a stored answer tells, if there is one."""
+        language = understanding.language
+        rule = next((hit.passage for hit in hits if hit.passage.id == decision.passage_id), None)
+        question = self._ask(decision, language, seed, own_case=rule is not None)
+        if rule is None:
+            yield from _whole(question)
+            return
+        for piece in _stored(rule, rule.text, language):
+            if isinstance(piece, Reply):
+                yield Delta(f"\n\n{question.text}")
+                yield replace(piece, quick_replies=(*question.quick_replies, *piece.quick_replies))
+            else:
+                yield piece
+
+    def _one_by_one(
+        self, decision: Several, understanding: Understanding, hits: Sequence[Hit], seed: str
+    ) -> Iterator[Delta | Reply]:
+        """Each answer in its own paragraph; sources and quick replies are put together."""
+        said: list[Reply] = []
+        for number, one in enumerate(decision.decisions):
+            if number:
+                yield Delta("\n\n")
+            for piece in self._say(one, understanding, hits, seed):
+                if isinstance(piece, Reply):
+                    said.append(piece)
+                else:
+                    yield piece
+        citations = {citation.passage_id: citation for reply in said for citation in reply.citations}
+        quick = dict.fromkeys(text for reply in said for text in reply.quick_replies)
+        refused = tuple(text for reply in said for text in reply.refused)
+        yield Reply("", tuple(citations.values()), tuple(quick)[: fixed.MOST_CHOICES], refused=refused)
+
+    def _opened(
+        self,
+        pieces: Iterator[Delta | Reply],
+        understanding: Understanding,
+        decision: Decision,
+        told: Turn | None,
+    ) -> Iterator[Delta | Reply]:
+        """The pieces with the sentence before them that the customer's state asks for."""
+        first = next(pieces)
+        if isinstance(first, Delta):
+            language = understanding.language
+            repeated = isinstance(decision, UseTemplate) and bool(decision.slots)
+            if told is not None and repeated and told.reply.text.endswith(first.text):
+                yield Delta(f"{say('all_there_is', language)}\n")
+            elif _needs_apology(understanding, decision, first.text):
+                yield Delta(say("sorry_first", language) + ("" if language == "zh" else " "))
+        yield first
+        yield from pieces
+
+    def _ask(self, decision: AskSlot, language: str, seed: str, *, own_case: bool = False) -> Reply:
         intent = self._intents().get(decision.intent)
         slot = next((slot for slot in intent.slots if slot.name == decision.slot), None) if intent else None
         if slot is None:
             log.warning("answer.unknown_slot", intent=decision.intent, slot=decision.slot)
             return fixed.service_failed(language)
-        return fixed.ask(slot, language, again=decision.attempt > 1, seed=seed)
+        return fixed.ask(slot, language, again=decision.attempt > 1, seed=seed, own_case=own_case)
 
     def _decline(self, decision: Decline, language: str, seed: str) -> Reply:
         examples = tuple(starters(self._intents().values(), language)[:3])
@@ -235,6 +300,13 @@ class Speaker:
             text = choose(intent, values | self._own(language), language)
             opening = fill(text, shown(intent, values, language) | self._own(language)) if text else ""
         return fixed.hand_over(decision, language, there=self._available(), opening=opening)
+
+
+def _needs_apology(understanding: Understanding, decision: Decision, text: str) -> bool:
+    """Whether an angry customer is to read a word of regret first: once, and not from a greeting."""
+    if understanding.sentiment > ANGRY or isinstance(decision, Handoff) or understanding.act == "smalltalk":
+        return False
+    return not _REGRET.search(text[:_OPENING])
 
 
 def _whole(reply: Reply) -> Iterator[Delta | Reply]:

@@ -16,10 +16,12 @@ from chatbot.types import (
     Decline,
     Handoff,
     Option,
+    Several,
     Turn,
     Understanding,
     UseTemplate,
     Verdict,
+    told_in,
 )
 from knowledge.sources.intents import Intent
 from knowledge.types import Hit
@@ -29,6 +31,8 @@ MAX_ATTEMPTS = 2
 VERY_UNHAPPY = -0.6
 LIKELY = 0.5
 """More probable than not; probabilities are calibrated, so this is no knob."""
+NEAR = 0.1
+"""Probabilities that differ by less do not tell which of two readings was meant."""
 CERTAIN = 0.999
 """Confidence that only an intent's own example, word for word, reaches."""
 
@@ -99,11 +103,7 @@ def _slot_filling(
 ) -> Verdict | None:
     if u.act not in ("inform", "correct") or u.intent not in policy.intents:
         return None
-    verdict = _follow_intent(policy, u, history, "The customer gives or corrects what was asked for.")
-    vain = isinstance(verdict.decision, AskSlot) and verdict.decision.attempt > 1
-    if vain and hits and hits[0].score >= policy.thresholds.suggest:
-        return None  # it was no answer to the bot's question but a question of its own
-    return verdict
+    return _follow_intent(policy, u, hits, history, "The customer gives or corrects what was asked for.")
 
 
 def _smalltalk(policy: RulePolicy, u: Understanding, _h: Sequence[Hit], _t: Sequence[Turn]) -> Verdict | None:
@@ -138,20 +138,29 @@ def _word_for_word(
 def _intent(
     policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]
 ) -> Verdict | None:
-    if u.intent not in policy.intents or u.confidence < policy.thresholds.intent:
+    if u.intent not in policy.intents or u.confidence < policy.thresholds.intent or u.stays:
         return None
     surer = hits[0].score if hits and hits[0].passage.source != "document" else 0.0
     if surer > u.confidence and surer >= policy.thresholds.strict:
         return None  # the stored answer holds at half the risk
     why = f"Intent {u.intent} with probability {u.confidence:.2f} (needed {policy.thresholds.intent:.2f})."
-    return _follow_intent(policy, u, history, why)
+    return _follow_intent(policy, u, hits, history, why)
 
 
-def _follow_intent(policy: RulePolicy, u: Understanding, history: Sequence[Turn], why: str) -> Verdict:
+def _lacks_slot(policy: RulePolicy, u: Understanding) -> bool:
+    return any(slot.required and slot.name not in u.slots for slot in policy.intents[u.intent or ""].slots)
+
+
+def _follow_intent(
+    policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn], why: str
+) -> Verdict:
     intent = policy.intents[u.intent or ""]
     for slot in intent.slots:
         if slot.required and slot.name not in u.slots:
             attempt = 1 + _times_asked(intent.name, slot.name, history)
+            if rule := _rule_asked(policy, u, hits, history, again=attempt > 1):
+                decision = AskSlot(intent.name, slot.name, dict(u.slots), passage_id=rule)
+                return Verdict(decision, f"{why} A stored answer tells the rule; '{slot.name}' is missing.")
             if attempt > MAX_ATTEMPTS:
                 return Verdict(
                     Handoff("no_answer", intent.name),
@@ -162,19 +171,49 @@ def _follow_intent(policy: RulePolicy, u: Understanding, history: Sequence[Turn]
             )
     if intent.handoff == "always":
         return Verdict(Handoff("intent", intent.name), f"{why} This intent always goes to a person.")
-    return Verdict(UseTemplate(intent.name, dict(u.slots)), why)
+    template = UseTemplate(intent.name, dict(u.slots))
+    if _carried(u, history) and (rule := _rule_asked(policy, u, hits, history, again=False)):
+        answers = (AnswerFrom((rule,), verbatim=True), template)
+        return Verdict(Several(answers), f"{why} A stored answer tells the rule as surely.")
+    return Verdict(template, why)
+
+
+def _carried(u: Understanding, history: Sequence[Turn]) -> bool:
+    """Whether the customer names nothing of their own in this message: all slots come from earlier turns."""
+    said = u.new_words
+    known = history[-1].understanding.slots.values() if history else ()
+    return bool(u.slots) and bool(said) and all(value in known for value in u.slots.values())
+
+
+def _rule_asked(
+    policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn], *, again: bool
+) -> str | None:
+    """The stored answer for who asks what the rules are, where the intent asks for their own case.
+
+    Both are given, since "can I return it?" may mean either. When the slot was asked before, the message is
+    more likely a question of its own than an answer, and less is needed.
+    """
+    if not hits or hits[0].passage.source == "document" or hits[0].passage.id in _told(history):
+        return None
+    if u.confidence >= CERTAIN and not again:
+        return None
+    needed = LIKELY if again else max(policy.answer_from, u.confidence - NEAR)
+    return hits[0].passage.id if hits[0].score >= needed else None
 
 
 def _times_asked(intent: str, slot: str, history: Sequence[Turn]) -> int:
+    """How often in a row the slot was asked, and nothing else said."""
     count = 0
     for turn in reversed(history):
-        if not isinstance(turn.decision, AskSlot) or (turn.decision.intent, turn.decision.slot) != (
-            intent,
-            slot,
-        ):
+        asked = turn.decision
+        if not isinstance(asked, AskSlot) or (asked.intent, asked.slot) != (intent, slot):
             break
-        count += 1
+        count += asked.passage_id is None
     return count
+
+
+def _told(history: Sequence[Turn]) -> frozenset[str]:
+    return told_in(history[-1]) if history else frozenset()
 
 
 def _stored_answer(
@@ -190,11 +229,25 @@ def _stored_answer(
     )
 
 
+def _same_task(
+    policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]
+) -> Verdict | None:
+    if not u.stays or u.intent not in policy.intents or _lacks_slot(policy, u):
+        return None
+    if hits and hits[0].score >= LIKELY and hits[0].passage.source != "document":
+        return None
+    why = "A few words that nothing stored answers surely, right after this template: more is asked of it."
+    return _follow_intent(policy, u, hits, history, why)
+
+
 def _suggested(
-    policy: RulePolicy, _u: Understanding, hits: Sequence[Hit], _t: Sequence[Turn]
+    policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]
 ) -> Verdict | None:
     if not hits or hits[0].passage.source == "document" or hits[0].score < policy.thresholds.suggest:
         return None
+    told = hits[0].passage.id in _told(history)
+    if told and not any(word.lower() in hits[0].passage.text.lower() for word in u.new_words):
+        return Verdict(Decline("nothing_more"), "Nothing is nearer than the answer that was just given.")
     others = [hit.passage.id for hit in hits[1:3] if hit.passage.source != "document"]
     return Verdict(
         AnswerFrom((hits[0].passage.id, *others), verbatim=True, sure=False),
@@ -210,7 +263,7 @@ def _likely_intent(
     if hits and hits[0].score > u.confidence:
         return None
     why = f"Intent {u.intent} is more likely right than not ({u.confidence:.2f}), and nothing stored is likelier."
-    return _follow_intent(policy, u, history, why)
+    return _follow_intent(policy, u, hits, history, why)
 
 
 def _composed(
@@ -230,19 +283,23 @@ def _composed(
 def _clarify(
     policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]
 ) -> Verdict | None:
-    near = [hit for hit in hits if hit.passage.source != "document"][:3]
-    if not near or near[0].score < policy.thresholds.clarify:
-        return None
-    options = [Option(hit.passage.title, passage_id=hit.passage.id) for hit in near]
-    last = history[-1].decision if history else None
-    if isinstance(last, Clarify) and options[0].passage_id in {option.passage_id for option in last.options}:
-        return None  # asking the same twice in a row helps nobody
+    told = _told(history)
+    near = [hit for hit in hits if hit.passage.source != "document" and hit.passage.id not in told][:3]
+    best = near[0].score if near else 0.0
     intent = policy.intents.get(u.intent or "")
-    if intent and intent.description and policy.thresholds.intent / 2 <= u.confidence:
+    meant = bool(intent and intent.description and policy.thresholds.intent / 2 <= u.confidence)
+    if best < policy.thresholds.clarify and not meant:
+        return None
+    near = [hit for hit in near if not meant or hit.score >= policy.thresholds.clarify]
+    options = [Option(hit.passage.title, passage_id=hit.passage.id) for hit in near]
+    if intent and meant:
         options = [Option(_label(intent, u.language), intent=intent.name), *options[:2]]
+    last = history[-1].decision if history else None
+    if isinstance(last, Clarify) and options[0] in last.options:
+        return None  # asking the same twice in a row helps nobody
     return Verdict(
         Clarify(tuple(options)),
-        f"The best answer has {near[0].score:.2f}: too little to answer ({policy.answer_from:.2f}), enough to ask ({policy.thresholds.clarify:.2f}).",
+        f"The best answer has {best:.2f}, the best intent {u.confidence:.2f}: too little to act on ({policy.answer_from:.2f}, {policy.thresholds.intent:.2f}), enough to ask ({policy.thresholds.clarify:.2f}, {policy.thresholds.intent / 2:.2f}).",
     )
 
 
@@ -273,6 +330,7 @@ RULES: tuple[Rule, ...] = (
     _word_for_word,
     _intent,
     _stored_answer,
+    _same_task,
     _suggested,
     _composed,
     _likely_intent,

@@ -14,11 +14,22 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chatbot.record.redaction import contacts, find_private, redact
-from chatbot.types import AskSlot, Decision, Message, Rating, Reply, Turn, TurnStore, UseTemplate
+from chatbot.types import (
+    AskSlot,
+    Decision,
+    Message,
+    Rating,
+    Reply,
+    Several,
+    Turn,
+    TurnStore,
+    Understanding,
+    UseTemplate,
+)
 
 _PLACEHOLDER = re.compile(r"\[(?:secret|email|id|card|phone)\]")
 _REMEMBERED = 10_000
@@ -93,32 +104,34 @@ class RedactingStore:
         with self._mutex:
             live = self._live.get(turn.id)
         if live is not None and live.forget_at > time.monotonic():
-            understood, decided = live.understood, live.decided
+            understood, decision = live.understood, _with_decided(turn.decision, live.decided)
         else:
-            understood, decided = _unmasked(turn.understanding.slots), _unmasked(_slots(turn.decision))
-        if understood == turn.understanding.slots and decided == _slots(turn.decision):
+            understood, decision = _unmasked(turn.understanding.slots), _with_each(turn.decision, _unmasked)
+        if understood == turn.understanding.slots and decision == turn.decision:
             return turn
-        return replace(
-            turn,
-            understanding=replace(turn.understanding, slots=understood),
-            decision=_with_decided(turn.decision, decided),
-        )
+        return replace(turn, understanding=replace(turn.understanding, slots=understood), decision=decision)
 
 
 def redact_turn(turn: Turn, *, public: Collection[str] = frozenset()) -> Turn:
     """The turn with message, query, slots, reply and reason masked; passages are the company's own words."""
-    understanding = replace(
-        turn.understanding,
-        query=redact(turn.understanding.query, public=public),
-        slots=_masked_slots(turn.understanding.slots, public),
-    )
     return replace(
         turn,
         message=replace(turn.message, text=redact(turn.message.text, public=public)),
-        understanding=understanding,
-        decision=_with_decided(turn.decision, _masked_slots(_slots(turn.decision), public)),
+        understanding=_masked_understanding(turn.understanding, public),
+        decision=_with_each(turn.decision, lambda slots: _masked_slots(slots, public)),
         reply=_masked_reply(turn, public),
         reason=redact(turn.reason, public=public),
+    )
+
+
+def _masked_understanding(understanding: Understanding, public: Collection[str]) -> Understanding:
+    return replace(
+        understanding,
+        query=redact(understanding.query, public=public),
+        other_reading=redact(understanding.other_reading, public=public),
+        new_words=tuple(redact(word, public=public) for word in understanding.new_words),
+        slots=_masked_slots(understanding.slots, public),
+        parts=tuple(_masked_understanding(part, public) for part in understanding.parts),
     )
 
 
@@ -158,3 +171,14 @@ def _slots(decision: Decision) -> Mapping[str, str]:
 
 def _with_decided(decision: Decision, slots: Mapping[str, str]) -> Decision:
     return replace(decision, slots=slots) if isinstance(decision, UseTemplate | AskSlot) else decision
+
+
+def _with_each(decision: Decision, change: Callable[[Mapping[str, str]], Mapping[str, str]]) -> Decision:
+    """The decision with its slots changed, and those of every decision in it."""
+    if isinstance(decision, Several):
+        each = (
+            replace(one, slots=change(one.slots)) if isinstance(one, UseTemplate | AskSlot) else one
+            for one in decision.decisions
+        )
+        return replace(decision, decisions=tuple(each))
+    return _with_decided(decision, change(_slots(decision)))

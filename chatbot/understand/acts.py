@@ -157,12 +157,13 @@ _CORRECTION_EN = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 _OTHER = re.compile(
-    r"(?:前面|刚才|之前|上面|先前)(?:说的)?(?:的)?(?:那|一)?(?:个|单)(?:单子|订单)?|第一[个单](?!问题)|另外?(?:的)?(?:一|那)?(?:个|单|笔|件|款|台|条|部)(?!问题|事|话题)|另外的(?!问题)|别的(?!问题|事)|换一?个(?!问题|话题)|不是(?:这|那)(?:个|一个|单|笔|件|款|台|条)|\b(?:an)?other\b(?!\ (?:questions?|thing|problem|issue|way|day|time|people|hand))|\bdifferent\ (?:one|order)\b|\bnot\ (?:that|this)\b|\bwrong\ (?:one|order)\b".replace(r"\ ", " "),
+    r"(?:前面|刚才|之前|上面|先前)(?:说的)?(?:的)?(?:那|一)?(?:个|单)(?:单子|订单)?|第[一二三][个单笔](?!问题)|[前后](?:一|面那|面的那)个|[前后]者|另外?(?:的)?(?:一|那)?(?:个|单|笔|件|款|台|条|部)(?!问题|事|话题)|另外的(?!问题)|别的(?!问题|事)|换一?个(?!问题|话题)|不是(?:这|那)(?:个|一个|单|笔|件|款|台|条)|\b(?:an)?other\b(?!\ (?:questions?|thing|problem|issue|way|day|time|people|hand))|\bdifferent\ (?:one|order)\b|\bnot\ (?:that|this)\b|\bwrong\ (?:one|order)\b|\b(?:first|second|third|former|latter)\ (?:one|order|parcel|package)\b".replace(r"\ ", " "),
     re.IGNORECASE,
 )  # fmt: skip
 
 _QUESTION_ZH = re.compile(
-    r"[?？]\s*$|(?:吗|么|呢|嘛)[\s。.!！~]*$|怎么|怎样|什么|为啥|如何|多少|多久|多长|哪[里儿个些]|几[天个时点]|能不能|可不可以|可以不|是否|是不是|有没有|行不行|谁"
+    r"[?？]\s*$|(?:吗|么|呢|嘛)[\s。.!！~]*$|怎么|怎样|咋|什么|啥|为何|如何|多少|几多|多久|多长|哪[里儿个些]|点样|边度|几[天日个时点号]|能不能|可不可以|是否|是不是|有没有|行不行|谁"
+    r"|(?:能|可以|可|行|会|有|是|要|用|对)(?:[^,，。]{0,6})不[\s。.!！~]*$"
 )
 _QUESTION_EN = re.compile(
     r"\?\s*$|^\W*(?:(?:and|but|so|ok|okay|well|also|then)\W+)*(?:what|when|where|which|who|whose|why|how|can|could|do|does|did|is|are|was|were|will|would|should|may|have|has)\b",

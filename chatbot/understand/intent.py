@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import yaml
-from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from chatbot.understand.acts import without_courtesy
@@ -280,6 +279,10 @@ def _calibrate(features: Matrix, right: Labels, outside: npt.NDArray[np.bool_]) 
     """
     if len(np.unique(right)) < 2:
         return np.array([1.0, 0.0, 0.0, 0.0, 0.0], np.float32)
+    from sklearn.linear_model import (
+        LogisticRegression,  # here: it takes 2 s to load, and most starts fit nothing
+    )
+
     share = np.where(outside, 0.5 / max(1, outside.sum()), 0.5 / max(1, (~outside).sum()))
     model = LogisticRegression(C=10.0, max_iter=500).fit(features, right, sample_weight=share * len(right))
     return np.append(model.coef_[0], model.intercept_[0]).astype(np.float32)

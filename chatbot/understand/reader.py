@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, tzinfo
 
-from chatbot.types import Act, AskSlot, Handoff, Message, Turn, Understanding, UseTemplate
+from chatbot.types import Act, Message, Turn, Understanding
 from chatbot.understand import acts
 from chatbot.understand.intent import Guess, IntentClassifier, out_of_scope
 from chatbot.understand.language import (
@@ -24,10 +24,21 @@ from chatbot.understand.language import (
     tongue_of,
 )
 from chatbot.understand.pinyin import PinyinReader
-from chatbot.understand.rewrite import Rewriter, chosen_option, content_words
+from chatbot.understand.rewrite import Rewriter, chosen_option, content_words, without_numbers
 from chatbot.understand.sentiment import sentiment_of
-from chatbot.understand.slots import current_slots, day_of, fill, known_values, values_in
+from chatbot.understand.several import questions_in
+from chatbot.understand.slots import (
+    current_slots,
+    day_of,
+    fill,
+    known_values,
+    one_of,
+    place_named,
+    stated_values,
+    values_in,
+)
 from chatbot.understand.spelling import Speller
+from chatbot.understand.task import Task, may_stay, staying, task_of
 from knowledge.sources.intents import Intent, Slot
 
 _CARE = "care.emergency"
@@ -35,7 +46,6 @@ _SMALLTALK = "smalltalk."
 # More probable than not; the confidence is calibrated, so this is no knob.
 _LIKELY = 0.5
 _LONGEST_SMALLTALK = 40
-_LONGEST_DIGRESSION = 2
 # A message with a slot's value and at most so many other words of weight is about that value.
 _WORDS_BESIDE_VALUE = 1
 _NUMBER_CONFIDENCE = 0.95
@@ -55,18 +65,6 @@ class _Heard:
     tongue: Tongue
     sentiment: float
     day: date
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """What the conversation is busy with: the last template or question for a slot."""
-
-    turn: Turn
-    intent: Intent
-    asked: Slot | None
-    """The slot that the bot just asked for."""
-    fresh: bool
-    """False when other questions came in between: then only a value or a correction returns to it."""
 
 
 class Reader:
@@ -125,9 +123,24 @@ class Reader:
             or self._farewell(heard)
             or self._question(heard, recent)
         )
+        parts = (
+            tuple(self._part(part, heard, recent) for part in questions_in(heard.text))
+            if understood.act == "ask" and not understood.passage_id
+            else ()
+        )
+        return replace(self._told(understood, heard), parts=parts)
+
+    def _told(self, understood: Understanding, heard: _Heard) -> Understanding:
         return replace(
             understood, language=heard.tongue.language, script=heard.tongue.script, sentiment=heard.sentiment
         )
+
+    def _part(self, text: str, heard: _Heard, recent: Sequence[Turn]) -> Understanding:
+        """One of several questions; what the message states elsewhere fills its slots."""
+        understood = self._question(replace(heard, text=text), recent)
+        intent = self._intents.get(understood.intent or "")
+        elsewhere = _values(intent, heard) if intent else {}
+        return replace(self._told(understood, heard), slots={**elsewhere, **understood.slots})
 
     def _hear(self, message: Message, history: Sequence[Turn]) -> _Heard:
         typed = tidy(message.text)
@@ -175,7 +188,7 @@ class Reader:
 
     def _task_talk(self, heard: _Heard, recent: Sequence[Turn]) -> Understanding | None:
         """Cancels, corrections and values for the task at hand; None when the message is none of them."""
-        task = self._task(recent)
+        task = task_of(recent, self._intents)
         asked = task.asked if task else None
         if acts.is_cancel(heard.text) and (
             asked or heard.text.strip(" 。.!！").lower() not in _AMBIGUOUS_CANCELS
@@ -187,7 +200,7 @@ class Reader:
             self._answer_to(heard, recent, task, asked) if asked else self._another_value(heard, recent, task)
         )
 
-    def _correction(self, heard: _Heard, recent: Sequence[Turn], task: _Task) -> Understanding | None:
+    def _correction(self, heard: _Heard, recent: Sequence[Turn], task: Task) -> Understanding | None:
         if not acts.is_correction(heard.text):
             return None
         held = dict(current_slots(task.turn))
@@ -200,20 +213,34 @@ class Reader:
             return None
         if len(_beside(heard.text, ())) > 3:
             return None  # it says more than "the other one": a question of its own
-        return self._about(task.intent, heard, "correct", self._with_other(task.intent, slot, recent, held))
+        slots = self._with_other(task.intent, slot, recent, held, place=place_named(heard.text))
+        return self._about(task.intent, heard, "correct", slots)
 
     def _with_other(
-        self, intent: Intent, slot: Slot, recent: Sequence[Turn], held: dict[str, str]
+        self,
+        intent: Intent,
+        slot: Slot,
+        recent: Sequence[Turn],
+        held: dict[str, str],
+        *,
+        place: int | None = None,
     ) -> dict[str, str]:
-        """The other value of the slot that the conversation mentioned; none: the slot is asked again."""
-        mentioned = known_values(recent, slot, timezone=self._timezone)
-        others = [value for value in mentioned if value != held.get(slot.name)]
+        """The other value of the slot that the conversation mentioned, or the one whose place is named; none: the
+        slot is asked again.
+        """
         names = {each.name for each in intent.slots}
         kept = {name: value for name, value in held.items() if name in names and name != slot.name}
+        if place is not None:
+            stated = stated_values(recent, slot, timezone=self._timezone)
+            # One value is no list to choose from: what was held still is.
+            value = stated[place] if 1 < len(stated) > place else held.get(slot.name)
+            return {**kept, slot.name: value} if value else kept
+        mentioned = known_values(recent, slot, timezone=self._timezone)
+        others = [value for value in mentioned if value != held.get(slot.name)]
         return {**kept, slot.name: others[-1]} if others else kept
 
     def _answer_to(
-        self, heard: _Heard, recent: Sequence[Turn], task: _Task, asked: Slot
+        self, heard: _Heard, recent: Sequence[Turn], task: Task, asked: Slot
     ) -> Understanding | None:
         """The message as an answer to the bot's question, unless it is clearly something else."""
         said = _values(task.intent, heard)
@@ -230,7 +257,7 @@ class Reader:
             query=self._rewriter.standalone(heard.text, recent),
         )
 
-    def _another_value(self, heard: _Heard, recent: Sequence[Turn], task: _Task) -> Understanding | None:
+    def _another_value(self, heard: _Heard, recent: Sequence[Turn], task: Task) -> Understanding | None:
         """The same wish for another value: "LM2026110013", "and LM2026110013?"."""
         said = _values(task.intent, heard)
         if not said or len(_beside(heard.text, said.values())) > _WORDS_BESIDE_VALUE:
@@ -241,8 +268,16 @@ class Reader:
     def _question(self, heard: _Heard, recent: Sequence[Turn]) -> Understanding:
         bare = heard.text if self._classifier.exact(heard.text) else acts.without_courtesy(heard.text)
         query = bare if self._classifier.exact(bare) else self._rewriter.standalone(bare, recent)
-        guess = self._classifier.classify(query)
-        task = self._task(recent)
+        other = (
+            ""
+            if query == bare and self._classifier.exact(bare)
+            else self._rewriter.other_reading(bare, recent)
+        )
+        guess = self._classifier.classify(without_numbers(query))
+        if query != bare and other:
+            # "and if the price drops?" after a question on gifts: a wish of its own, though it begins like a follow-up.
+            guess = max(guess, self._classifier.classify(other), key=lambda one: one.confidence)
+        task = task_of(recent, self._intents)
         if guess.intent is None:
             return replace(_understanding(query, "ask"), rewritten=query != bare)
         if guess.intent.startswith(_SMALLTALK) and query == bare and _is_smalltalk(guess, bare):
@@ -250,15 +285,26 @@ class Reader:
                 _understanding(bare, "smalltalk", intent=guess.intent, confidence=guess.confidence),
                 scores=guess.scores,
             )
-        guess = _staying(guess, task, bare, follows=query != bare)
-        if not guess.exact and (codes := self._codes(heard)):
+        guess = staying(guess, task, bare, follows=query != bare)
+        codes = {} if guess.exact else self._codes(heard)
+        if codes:
             guess = self._about_codes(heard, task, codes) or guess
+        stays = not codes and task is not None and may_stay(guess, task, bare, intents=self._intents)
+        if stays and task is not None:
+            guess = Guess(task.intent.name, guess.confidence, guess.scores)
         intent = self._intents.get(guess.intent or "")
         slots = self._slots_for(intent, heard, recent, task) if intent else {}
         understood = _understanding(
             query, "ask", intent=guess.intent, confidence=guess.confidence, slots=slots
         )
-        return replace(understood, rewritten=query != bare, scores=guess.scores)
+        return replace(
+            understood,
+            rewritten=query != bare,
+            other_reading="" if guess.exact or codes else other,
+            new_words=tuple(content_words(bare)),
+            stays=stays,
+            scores=guess.scores,
+        )
 
     def _codes(self, heard: _Heard) -> dict[str, list[str]]:
         """Order numbers and the like that the message states: intent -> values."""
@@ -271,7 +317,7 @@ class Reader:
                     found.setdefault(intent.name, []).extend(written)
         return found
 
-    def _about_codes(self, heard: _Heard, task: _Task | None, codes: dict[str, list[str]]) -> Guess | None:
+    def _about_codes(self, heard: _Heard, task: Task | None, codes: dict[str, list[str]]) -> Guess | None:
         """What a message with an order number is about: its other words tell; without any, the task at hand does,
         else what customers mostly want with such a number (the first starter).
         """
@@ -287,32 +333,14 @@ class Reader:
         return Guess(name, _NUMBER_CONFIDENCE, {name: _NUMBER_CONFIDENCE})
 
     def _slots_for(
-        self, intent: Intent, heard: _Heard, recent: Sequence[Turn], task: _Task | None
+        self, intent: Intent, heard: _Heard, recent: Sequence[Turn], task: Task | None
     ) -> dict[str, str]:
         continues = task is not None and task.intent.name == intent.name
         slots = fill(intent, heard.text, recent, today=heard.day, continues=continues)
         slot = _slot_meant(intent, slots)
         if slot and acts.names_other(heard.text) and slot.name not in _values(intent, heard):
-            return self._with_other(intent, slot, recent, slots)
+            return self._with_other(intent, slot, recent, slots, place=place_named(heard.text))
         return slots
-
-    def _task(self, recent: Sequence[Turn]) -> _Task | None:
-        digression = 0
-        for turn in reversed(recent):
-            decision = turn.decision
-            if isinstance(decision, AskSlot | UseTemplate) and decision.intent in self._intents:
-                if decision.intent.startswith(_SMALLTALK):
-                    if turn.understanding.act == "cancel":
-                        return None
-                    continue
-                intent = self._intents[decision.intent]
-                name = decision.slot if isinstance(decision, AskSlot) and turn is recent[-1] else None
-                asked = next((slot for slot in intent.slots if slot.name == name), None)
-                return _Task(turn, intent, asked, fresh=not digression)
-            digression += turn.understanding.act != "smalltalk"
-            if digression > _LONGEST_DIGRESSION or isinstance(decision, Handoff):
-                return None
-        return None
 
     def _about(self, intent: Intent, heard: _Heard, act: Act, slots: dict[str, str]) -> Understanding:
         return _understanding(heard.text, act, intent=intent.name, confidence=1.0, slots=slots)
@@ -335,7 +363,11 @@ def _understanding(
 def _values(intent: Intent, heard: _Heard) -> dict[str, str]:
     """Values that the message states by itself, whatever was asked."""
     found = {slot.name: values_in(slot, heard.text, today=heard.day) for slot in intent.slots}
-    return {name: values[-1] for name, values in found.items() if values}
+    return {
+        slot.name: one_of(found[slot.name], heard.text, slot=slot)
+        for slot in intent.slots
+        if found[slot.name]
+    }
 
 
 def _slot_meant(intent: Intent, held: dict[str, str]) -> Slot | None:
@@ -353,18 +385,3 @@ def _beside(text: str, values: Iterable[str]) -> list[str]:
 
 def _is_smalltalk(guess: Guess, text: str) -> bool:
     return guess.exact or (guess.confidence >= _LIKELY and len(text) <= _LONGEST_SMALLTALK)
-
-
-def _staying(guess: Guess, task: _Task | None, text: str, *, follows: bool) -> Guess:
-    """A short follow-up of an answered task ("and when will it arrive?") stays with it.
-
-    Not while a slot is asked for: a question then is about something else. Not with more than a word of its
-    own, which asks for something the task did not.
-    """
-    if task is None or guess.exact or not task.fresh or task.asked:
-        return guess
-    other = acts.names_other(text) and guess.confidence < _LIKELY
-    if other or (follows and guess.intent == task.intent.name and len(content_words(text)) <= 1):
-        confidence = max(guess.confidence, task.turn.understanding.confidence)
-        return Guess(task.intent.name, confidence, {**guess.scores, task.intent.name: confidence})
-    return guess

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 
 from rapidfuzz import fuzz
 
-from chatbot.types import AnswerFrom, Clarify, Option, Turn
+from chatbot.types import AnswerFrom, AskSlot, Clarify, Option, Turn, each_of
 from chatbot.understand.language import ENGLISH_FUNCTION_WORDS, HAN
 from chatbot.understand.lexicon import words
 from chatbot.understand.slots import place_in_list
@@ -31,6 +31,10 @@ _NUMBER_OF_OWN = re.compile(r"\b[A-Za-z]{0,6}[-_]?\d{5,}[\w-]*")
 _TOPIC_WORDS = 5
 _SPOKEN = 4
 _MOST_WORDINGS = 5000
+_MOST_OWN_WORDS = 6
+"""A message with more content words than this says by itself what it is about."""
+_FEWEST_OWN_WORDS = 2
+"""A message with fewer says nothing by itself."""
 _DECAY = 0.6
 
 _WORD = re.compile(r"[a-z]+(?:['’][a-z]+)?|\d+[\w-]*", re.IGNORECASE)
@@ -57,6 +61,10 @@ _EMPTY_PRONOUN_EN = re.compile(
     re.IGNORECASE,
 )
 _OWN_THING_EN = re.compile(r"\b(?:my|our)\s+\w+", re.IGNORECASE)
+_YES = re.compile(
+    r"\W*(?:是的?|对的?|嗯+|没错|好的?|y|yes|yep|yeah|yup|sure|right|correct|exactly|that'?s (?:it|right))\W*",
+    re.IGNORECASE,
+)
 _ARTICLE_EN = re.compile(r"\b(?:an?|the)\s+\w+", re.IGNORECASE)
 _VERB_EN = re.compile(
     r"^\W*(?:i|i'm|i've|i'd|we|my|how|what|what's|when|where|where's|why|who|which|can|could|do|does|did|is|are|will|would|should|please|tell|show|send)\b",
@@ -112,6 +120,21 @@ class Rewriter:
             return text
         return self.complete(text, spoken)
 
+    def other_reading(self, text: str, history: Sequence[Turn]) -> str:
+        """A message that hangs on the conversation as if it stood alone, and the other way round; "" for none.
+
+        Customers leave out what they have just spoken of ("how long does charging take?" after a question on
+        one pair of headphones), and begin new topics with "and": the words alone do not tell, what is found does.
+        """
+        spoken = [part for turn in conversation_of(history) for part in said_in(turn)]
+        own = len(content_words(text))
+        if not spoken:
+            return ""
+        if hangs_on_context(text, " ".join(spoken)):
+            return new_in(text) if own >= _FEWEST_OWN_WORDS else ""
+        completed = self.complete(text, spoken) if own <= _MOST_OWN_WORDS else text
+        return completed if completed != text else ""
+
     def complete(self, text: str, spoken: Sequence[str]) -> str:
         """Put the topic words of `spoken` (oldest first) before what is new in `text`."""
         topic = self.topic_words(spoken, besides=text)
@@ -149,6 +172,12 @@ def content_words(text: str) -> list[str]:
             if _EMPTY_ZH.sub("", token):
                 words_found.append(token)
     return words_found
+
+
+def without_numbers(text: str) -> str:
+    """The text without order and phone numbers; unchanged when little else is in it."""
+    bare = " ".join(_NUMBER_OF_OWN.sub(" ", text).split())
+    return bare if content_words(bare) else text
 
 
 def new_in(text: str) -> str:
@@ -245,11 +274,12 @@ def conversation_of(history: Sequence[Turn]) -> list[Turn]:
 def said_in(turn: Turn) -> list[str]:
     """What a turn was about: the question as it was understood, then the title of its answer or a composed reply."""
     said = [turn.understanding.query] if turn.understanding.act == "ask" else []
-    match turn.decision:
-        case AnswerFrom(verbatim=True, passage_ids=[first, *_]):
-            said += [hit.passage.title for hit in turn.hits if hit.passage.id == first]
-        case AnswerFrom():
-            said.append(turn.reply.text[:_LONGEST_REPLY])
+    for decision in each_of(turn.decision):
+        match decision:
+            case AnswerFrom(verbatim=True, passage_ids=[first, *_]) | AskSlot(passage_id=str(first)):
+                said += [hit.passage.title for hit in turn.hits if hit.passage.id == first]
+            case AnswerFrom():
+                said.append(turn.reply.text[:_LONGEST_REPLY])
     return said
 
 
@@ -259,6 +289,8 @@ def chosen_option(text: str, last: Turn | None) -> Option | None:
         return None
     if isinstance(last.decision, Clarify):
         options = list(last.decision.options)
+        if len(options) == 1 and _YES.fullmatch(text):
+            return options[0]
         place = place_in_list(text, len(options))
         return (
             options[place] if place is not None else _by_label(text, options, likeness=_LEAST_LABEL_LIKENESS)

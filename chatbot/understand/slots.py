@@ -13,7 +13,7 @@ from datetime import date, datetime, tzinfo
 import phonenumbers
 from rapidfuzz import fuzz, process
 
-from chatbot.types import AskSlot, Turn, UseTemplate
+from chatbot.types import AskSlot, Turn, UseTemplate, each_of
 from chatbot.understand.dates import find_dates
 from chatbot.understand.numerals import find_numbers, format_number, read_number
 from knowledge.sources.intents import Intent, Slot
@@ -26,6 +26,24 @@ _ORDINAL = re.compile(
     re.IGNORECASE,
 )
 _ORDINAL_WORDS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "last": -1, "最后一": -1}
+# "the first one", 第二个: which of the values that were mentioned.
+_PLACE_NAMED = re.compile(
+    r"第(?P<zh>[一二三])(?:个|单|笔|件|张|台|款|条)(?!问题)|(?P<former>前(?:一|面那|面的那)个|前者|\bformer\b)|(?P<latter>后(?:一|面那|面的那)个|后者|\blatter\b)"
+    r"|\b(?P<en>first|1st|second|2nd|third|3rd|last)\s+(?:one|order|parcel|package|number|repair|code|coupon)\b",
+    re.IGNORECASE,
+)
+_PLACES = {
+    "一": 0,
+    "二": 1,
+    "三": 2,
+    "first": 0,
+    "1st": 0,
+    "second": 1,
+    "2nd": 1,
+    "third": 2,
+    "3rd": 2,
+    "last": -1,
+}
 # Stands right before a value that is denied: "not KF1 but KF2", 不是北京，是上海.
 _DENIAL = re.compile(
     r"(?:\bnot|\bisn't|\bwasn't|n't mean|不是|不要|而非|并非)(?:\s+(?:the|my|order|number|in|to))*\W*$",
@@ -79,12 +97,12 @@ def known_values(history: Sequence[Turn], slot: Slot, *, timezone: tzinfo | None
     )
     mentioned: dict[str, None] = {}
     for turn in history:
-        decided = turn.decision.slots if isinstance(turn.decision, UseTemplate | AskSlot) else {}
+        decided = _decided(turn)
         understood = [known[slot.name] for known in (turn.understanding.slots, decided) if slot.name in known]
         read: list[str] = []
         if slot.type not in ("text", "number", "date", "choice"):
             texts = [turn.message.text] + (
-                [turn.reply.text] if isinstance(turn.decision, UseTemplate) else []
+                [turn.reply.text] if isinstance(each_of(turn.decision)[-1], UseTemplate) else []
             )
             day = day_of(turn.message.sent_at, timezone)
             read = [value for text in texts for value in values_in(slot, text, today=day)]
@@ -116,10 +134,44 @@ def fill(
     """
     held = carried(intent, history, continues=continues)
     for slot in intent.slots:
-        said = values_in(slot, text, today=today, asked=slot.name == asked)
+        # In a conversation about products "and the 14?" names one.
+        expected = slot.name == asked or (continues and slot.type == "choice" and slot.name in held)
+        said = values_in(slot, text, today=today, asked=expected)
         if said:
-            held[slot.name] = said[-1]
+            held[slot.name] = one_of(said, text, slot=slot)
     return held
+
+
+def one_of(values: Sequence[str], text: str, *, slot: Slot) -> str:
+    """The value that is meant of those in a message: the one whose place it names, else the last one stated.
+
+    Of choices it is the first: "the camera of the Arvon X5" is about the phone, and what is denied is no value.
+    """
+    place = place_named(text)
+    if place is not None and place < len(values):
+        return values[place]
+    return values[0] if slot.type == "choice" else values[-1]
+
+
+def place_named(text: str) -> int | None:
+    """Index for "the first one", 第二个, 后者 anywhere in a message; None when no place is named."""
+    match = _PLACE_NAMED.search(text)
+    if match is None:
+        return None
+    if match["former"] or match["latter"]:
+        return 0 if match["former"] else -1
+    return _PLACES[(match["zh"] or match["en"]).lower()]
+
+
+def stated_values(history: Sequence[Turn], slot: Slot, *, timezone: tzinfo | None = None) -> list[str]:
+    """The values of `slot` that the customer wrote, in the order in which each was first stated."""
+    return list(
+        dict.fromkeys(
+            value
+            for turn in history
+            for value in values_in(slot, turn.message.text, today=day_of(turn.message.sent_at, timezone))
+        )
+    )
 
 
 def carried(intent: Intent, history: Sequence[Turn], *, continues: bool) -> dict[str, str]:
@@ -138,8 +190,13 @@ def carried(intent: Intent, history: Sequence[Turn], *, continues: bool) -> dict
 
 def current_slots(turn: Turn) -> Mapping[str, str]:
     """What the turn knew at its end."""
-    decided = turn.decision.slots if isinstance(turn.decision, UseTemplate | AskSlot) else {}
-    return {**turn.understanding.slots, **decided}
+    return {**turn.understanding.slots, **_decided(turn)}
+
+
+def _decided(turn: Turn) -> Mapping[str, str]:
+    """The slots that the reply rested on; of several questions the last one's."""
+    last = each_of(turn.decision)[-1]
+    return last.slots if isinstance(last, UseTemplate | AskSlot) else {}
 
 
 def day_of(moment: datetime, timezone: tzinfo | None) -> date:
@@ -201,8 +258,24 @@ def _choice_values(slot: Slot, text: str, *, asked: bool) -> list[str]:
     place = place_in_list(lowered, len(slot.choices))
     if place is not None:
         return [list(slot.choices)[place]]
+    telling = _telling_words(words)
+    if named := [telling[word] for word in re.findall(r"[a-z0-9]+", lowered) if word in telling]:
+        return named
     near = process.extractOne(lowered, list(words), scorer=fuzz.ratio, score_cutoff=_LEAST_CHOICE_LIKENESS)
     return [words[near[0]]] if near else []
+
+
+def _telling_words(words: Mapping[str, str]) -> dict[str, str]:
+    """Words that only one of the choices has in its names: "14" of "Boreal 14"."""
+    holders: dict[str, set[str]] = {}
+    for name, value in words.items():
+        for word in re.findall(r"[a-z0-9]+", name):
+            holders.setdefault(word, set()).add(value)
+    return {
+        word: next(iter(values))
+        for word, values in holders.items()
+        if len(values) == 1 and (any(map(str.isdigit, word)) or len(word) > 3)
+    }
 
 
 def place_in_list(text: str, length: int) -> int | None:

@@ -19,6 +19,7 @@ from chatbot.types import (
     Decline,
     Delta,
     Handoff,
+    Message,
     Option,
     Reply,
     Turn,
@@ -95,6 +96,8 @@ def reply(
     fetched: Fetched | None = None,
     there: Availability | None = OPEN,
     compose_when: Any = "always",
+    sentiment: float = 0.0,
+    before: Reply | None = None,
 ) -> Reply:
     speaker = Speaker(
         intents=lambda: INTENTS,
@@ -105,8 +108,10 @@ def reply(
         desk=Desk(there),
         clock=lambda: datetime(2026, 3, 5, tzinfo=UTC),
     )
-    understanding = Understanding(query, language, script, slots=slots or {})
-    pieces = list(speaker.answer(decision, understanding, hits(*passages), ()))
+    understanding = Understanding(query, language, script, slots=slots or {}, sentiment=sentiment)
+    message = Message("c", query, datetime(2026, 3, 5, tzinfo=UTC))
+    history = [Turn("t", message, understanding, (), decision, before, {}, {})] if before else []
+    pieces = list(speaker.answer(decision, understanding, hits(*passages), history))
     whole = pieces[-1]
     assert isinstance(whole, Reply)
     assert all(isinstance(piece, Delta) for piece in pieces[:-1])

@@ -8,7 +8,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from understand_turns import asked, told, turn
 
-from chatbot.understand.slots import carried, day_of, fill, known_values, place_in_list, values_in
+from chatbot.understand.slots import (
+    carried,
+    day_of,
+    fill,
+    known_values,
+    place_in_list,
+    stated_values,
+    values_in,
+)
 from knowledge.sources.intents import Intent, Slot, Template
 
 TODAY = date(2026, 3, 11)
@@ -177,3 +185,36 @@ def test_tomorrow_starts_at_the_customer_s_midnight() -> None:
 
     assert day_of(late, ZoneInfo("Asia/Shanghai")) == date(2026, 3, 12)
     assert day_of(late, None) == date(2026, 3, 11)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("KF20260311 and KF20260312, when does the first one arrive?", "KF20260311"),
+        ("KF20260311和KF20260312，第二个到哪了", "KF20260312"),
+        ("KF20260311、KF20260312，前一个发了吗", "KF20260311"),
+        ("KF20260311 or KF20260312? the latter", "KF20260312"),
+        ("I have KF20260311, no, KF20260312", "KF20260312"),
+    ],
+)
+def test_of_two_numbers_the_one_whose_place_is_named_is_meant(text: str, value: str) -> None:
+    assert fill(RETURN, text, [], today=TODAY)["order_id"] == value
+
+
+def test_of_two_choices_the_first_is_meant_and_a_telling_word_names_one_where_it_is_spoken_of() -> None:
+    product = Slot(name="product", type="choice", choices={"boreal-14": ["Boreal 14"], "boreal-16": ["Boreal 16"]}, ask=ASK)  # fmt: skip
+    stock = Intent(name="stock", slots=[product], templates=[Template(text={"zh": "有"})])
+    before = [told("Boreal 16 有货吗", "stock", product="boreal-16")]
+
+    def named(text: str, *, continues: bool) -> str | None:
+        return fill(stock, text, before, today=TODAY, continues=continues).get("product")
+
+    assert named("Boreal 14 or Boreal 16", continues=False) == "boreal-14"
+    assert named("and the 14?", continues=True) == "boreal-14"
+    assert named("how much is it", continues=True) == "boreal-16"
+
+
+def test_what_the_customer_stated_is_listed_in_its_first_order() -> None:
+    history = [turn("KF20260311 and KF20260312"), turn("KF20260311 again")]
+
+    assert stated_values(history, ORDER) == ["KF20260311", "KF20260312"]

@@ -1,0 +1,60 @@
+"""What is said where a conversation went before, or a message asks more than one thing."""
+
+from __future__ import annotations
+
+from test_answer_say import FAQ, reply
+
+from chatbot.answer.webhook import Fetched
+from chatbot.types import AnswerFrom, AskSlot, Clarify, Decline, Handoff, Option, Several, UseTemplate
+
+
+def test_the_rule_is_told_word_for_word_before_the_own_case_is_asked_for() -> None:
+    said = reply(AskSlot("order_status", "order_id", passage_id="f1"), FAQ, language="zh")
+
+    assert said.text == f"{FAQ.text}\n\n如果要看您自己的情况：请问订单号？"
+    assert [source.passage_id for source in said.citations] == ["f1"]
+    assert said.quick_replies == ("查订单",)
+
+
+def test_several_questions_are_answered_one_by_one_with_all_sources() -> None:
+    both = Several((AnswerFrom(("f1",), verbatim=True), AskSlot("order_status", "order_id")))
+
+    said = reply(both, FAQ, language="zh")
+
+    assert said.text == f"{FAQ.text}\n\n请问订单号？"
+    assert [source.passage_id for source in said.citations] == ["f1"]
+
+
+def test_a_template_that_was_just_said_is_called_all_that_is_known() -> None:
+    use = UseTemplate("order_status", {"order_id": "LM1234"})
+    found = Fetched("found", {"status": "sent"})
+    first = reply(use, fetched=found)
+
+    again = reply(use, fetched=found, before=first)
+
+    assert again.text == f"This is all I can see about it:\n{first.text}"
+    assert reply(use, fetched=found, before=again).text == again.text
+
+
+def test_an_angry_customer_reads_a_word_of_regret_once() -> None:
+    told = reply(AnswerFrom(("f1",), verbatim=True), FAQ, language="zh", sentiment=-0.8)
+    declined = reply(Decline("no_answer"), sentiment=-0.8)
+    person = reply(Handoff("requested"), sentiment=-0.8)
+
+    assert told.text == f"非常抱歉给您添麻烦了。{FAQ.text}"
+    assert declined.text.lower().count("sorry") == 1
+    assert "sorry" not in person.text.lower()
+
+
+def test_when_there_is_nothing_more_the_bot_says_so_and_offers_a_person() -> None:
+    said = reply(Decline("nothing_more"))
+
+    assert said.text.startswith("Beyond what I said above")
+    assert said.quick_replies == ("Talk to a person",)
+
+
+def test_a_single_option_is_confirmed_in_one_sentence() -> None:
+    said = reply(Clarify((Option("Where is my order?", intent="order_status"),)))
+
+    assert said.text == "Do you mean “Where is my order?”?"
+    assert said.quick_replies == ("Where is my order?", "Talk to a person")

@@ -1,0 +1,80 @@
+"""Rules that look at what was said before, and at questions that may mean two things."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from test_policy import ASKED, decide, hit, turn
+
+from chatbot.types import AnswerFrom, AskSlot, Clarify, Decline, Several, Understanding, UseTemplate
+
+ORDER = replace(ASKED, intent="order_status", confidence=0.8)
+STAYS = replace(ASKED, intent="order_status", confidence=0.3, slots={"order_id": "A1"}, stays=True)
+
+
+def test_who_may_ask_for_the_rule_or_for_their_own_case_gets_the_rule_and_is_asked_for_the_case() -> None:
+    assert decide(ORDER, hit(0.82)) == AskSlot("order_status", "order_id", passage_id="faq:a")
+
+
+def test_an_intents_own_example_or_a_less_likely_rule_asks_for_the_case_alone() -> None:
+    certain, likelier = replace(ORDER, confidence=0.999), replace(ORDER, confidence=0.95)
+
+    assert decide(certain, hit(0.82)) == decide(likelier, hit(0.82)) == AskSlot("order_status", "order_id")
+
+
+def test_a_question_in_place_of_a_slots_value_is_answered_and_costs_no_attempt() -> None:
+    asked = turn(AskSlot("order_status", "order_id"))
+    inform = replace(ORDER, act="inform", confidence=1.0)
+
+    ruled = decide(inform, hit(0.6), history=(asked,))
+    again = decide(inform, history=(asked, turn(ruled)))
+
+    assert ruled == AskSlot("order_status", "order_id", passage_id="faq:a")
+    assert again == AskSlot("order_status", "order_id", attempt=2)
+
+
+def test_a_few_words_after_a_template_ask_more_of_it_unless_something_stored_is_likely() -> None:
+    before = turn(UseTemplate("order_status", {"order_id": "A1"}))
+
+    stayed, left = (
+        decide(STAYS, hit(0.3), history=(before,)),
+        decide(STAYS, hit(0.75), history=(before,)),
+    )
+
+    assert stayed == UseTemplate("order_status", {"order_id": "A1"})
+    assert left == AnswerFrom(("faq:a",), verbatim=True, sure=False)
+
+
+def test_a_rule_and_a_template_of_carried_slots_are_both_said_where_either_may_be_meant() -> None:
+    known = Understanding(query="q", language="en", intent="order_status", slots={"order_id": "A1"})
+    before = replace(turn(UseTemplate("order_status", {"order_id": "A1"})), understanding=known)
+    asked = replace(ORDER, slots={"order_id": "A1"}, new_words=("money",))
+
+    both = decide(asked, hit(0.82), history=(before,))
+    stated = decide(replace(asked, slots={"order_id": "A2"}), hit(0.82), history=(before,))
+
+    assert both == Several((AnswerFrom(("faq:a",), verbatim=True), UseTemplate("order_status", asked.slots)))
+    assert stated == UseTemplate("order_status", {"order_id": "A2"})
+
+
+def test_an_answer_that_was_just_given_is_not_offered_again_unless_it_speaks_of_what_is_new() -> None:
+    before = turn(AnswerFrom(("faq:a",), verbatim=True))
+
+    nothing = decide(replace(ASKED, new_words=("wattage",)), hit(0.75), history=(before,))
+    again = decide(replace(ASKED, new_words=("text",)), hit(0.75), history=(before,))
+
+    assert nothing == Decline("nothing_more")
+    assert again == AnswerFrom(("faq:a",), verbatim=True, sure=False)
+
+
+def test_what_was_just_said_is_no_option_and_a_likely_intent_alone_is_confirmed() -> None:
+    before = turn(AnswerFrom(("faq:a",), verbatim=True))
+    intent = replace(ASKED, intent="order_status", confidence=0.4)
+
+    options = decide(ASKED, hit(0.5), hit(0.45, name="b"), history=(before,))
+    confirmed = decide(intent, hit(0.2), hit(0.1, name="b"))
+
+    assert isinstance(options, Clarify)
+    assert [option.passage_id for option in options.options] == ["faq:b"]
+    assert isinstance(confirmed, Clarify)
+    assert [option.intent for option in confirmed.options] == ["order_status"]

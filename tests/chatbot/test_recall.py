@@ -1,0 +1,75 @@
+"""A message is looked up alone and in its context."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from chatbot.recall import best_of, recall
+from chatbot.types import AnswerFrom, AskSlot, Message, Reply, Several, Turn, Understanding, told_in
+from knowledge.types import Hit, Passage
+
+ASKED = Understanding("how long does charging take", "en", other_reading="headphones charging")
+
+
+def hit(name: str, score: float) -> Hit:
+    return Hit(Passage(name, "text", name, "faq", "en"), score, 1)
+
+
+class Shelf:
+    """A retriever that remembers what it was asked."""
+
+    version = "shelf-1"
+
+    def __init__(self, **found: Sequence[Hit]) -> None:
+        self.found = {name.replace("_", " "): hits for name, hits in found.items()}
+        self.asked: list[str] = []
+
+    def search(self, query: str, k: int = 5, *, locale: str | None = None) -> Sequence[Hit]:
+        self.asked.append(query)
+        return self.found.get(query, ())[:k]
+
+
+def said(*passages: str) -> Turn:
+    message = Message("c", "headphones?", datetime(2026, 1, 5, tzinfo=UTC))
+    answers = AnswerFrom(passages, verbatim=True)
+    return Turn("t", message, Understanding("headphones", "en"), (), answers, Reply("r"), {}, {})
+
+
+def test_the_better_reading_of_each_passage_counts_and_ranks_are_renewed() -> None:
+    shelf = Shelf(
+        how_long_does_charging_take=[hit("phones", 0.4), hit("buds", 0.3)],
+        headphones_charging=[hit("buds", 0.8), hit("guess", 0.45)],
+    )
+
+    found = recall(shelf, ASKED, (), k=2)
+
+    assert [(one.passage.id, one.score, one.rank) for one in found] == [("buds", 0.8, 1), ("phones", 0.4, 2)]
+
+
+def test_what_was_just_said_is_found_only_by_the_message_itself() -> None:
+    shelf = Shelf(headphones_charging=[hit("told", 0.9), hit("new", 0.6)])
+
+    assert [one.passage.id for one in recall(shelf, ASKED, (said("told"),), k=5)] == ["new"]
+
+
+def test_a_sure_answer_or_a_single_reading_is_looked_up_once() -> None:
+    shelf = Shelf(how_long_does_charging_take=[hit("sure", 0.95)])
+
+    recall(shelf, ASKED, (), k=5)
+    recall(shelf, replace(ASKED, other_reading=""), (), k=5)
+
+    assert shelf.asked == ["how long does charging take"] * 2
+
+
+def test_hits_of_several_searches_hold_each_passage_once() -> None:
+    found = best_of([hit("a", 0.2), hit("b", 0.5)], [hit("a", 0.7)])
+
+    assert [(one.passage.id, one.score) for one in found] == [("a", 0.7), ("b", 0.5)]
+
+
+def test_a_turn_told_what_it_answered_with_and_not_what_it_offered() -> None:
+    both = Several((AnswerFrom(("a", "offered"), verbatim=True), AskSlot("i", "s", passage_id="rule")))
+
+    assert told_in(replace(said(), decision=both)) == {"a", "rule"}
