@@ -7,46 +7,81 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Self
+
+from knowledge.errors import KefuError
+
+_IDLE_S = 2.0
+"""A connection that nothing was sent over for so long is opened anew: servers close idle ones, and what is sent
+over a closed one fails."""
+
+
+class BenchError(KefuError):
+    """The server under test did not do what was asked of it, so there is no figure."""
 
 
 class Visitor:
-    """Sends messages over one connection."""
+    """Sends messages over one connection, which is open as long as the `with` it is used in."""
 
     def __init__(self, host: str, port: int) -> None:
         self._connection = http.client.HTTPConnection(host, port, timeout=60)
+        self._used = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
 
     def ask(self, conversation: str, text: str, *, key: str) -> tuple[float, str]:
         """Seconds until the whole answer is there, and what was decided.
 
         Raises:
-            ConnectionError: The server refused; says with which status.
+            BenchError: The server refused, or the connection broke.
         """
-        body = json.dumps({"text": text, "key": key}).encode()
-        start = time.perf_counter()
-        path = f"/api/conversations/{conversation}/messages"
-        self._connection.request("POST", path, body, {"Content-Type": "application/json"})
-        response = self._connection.getresponse()
-        raw = response.read()
-        seconds = time.perf_counter() - start
-        if response.status != 200:
-            msg = f"The server answered {response.status}: {raw[:200].decode(errors='replace')}"
-            raise ConnectionError(msg)
-        return seconds, str(json.loads(raw)["decision"])
+        with self._post(conversation, text, key=key, accept="application/json") as (response, start):
+            raw = response.read()
+            return time.perf_counter() - start, str(json.loads(raw)["decision"])
 
     def first_words(self, conversation: str, text: str, *, key: str) -> float:
-        """Seconds until the first piece of a streamed answer."""
+        """Seconds until the first piece of a streamed answer.
+
+        Raises:
+            BenchError: The server refused or sent no answer, or the connection broke.
+        """
+        with self._post(conversation, text, key=key, accept="text/event-stream") as (response, start):
+            for line in _lines(response):
+                if line.startswith(b"event: delta"):
+                    first = time.perf_counter() - start
+                    response.read()
+                    return first
+        msg = f"The server sent no answer to '{text}'. Ask it in 'kefu chat' to see why."
+        raise BenchError(msg)
+
+    @contextmanager
+    def _post(
+        self, conversation: str, text: str, *, key: str, accept: str
+    ) -> Iterator[tuple[http.client.HTTPResponse, float]]:
+        """The answer to a message that was not refused, and when it was sent."""
+        if time.monotonic() - self._used > _IDLE_S:
+            self._connection.close()
         body = json.dumps({"text": text, "key": key}).encode()
-        headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+        headers = {"Content-Type": "application/json", "Accept": accept}
         start = time.perf_counter()
-        self._connection.request("POST", f"/api/conversations/{conversation}/messages", body, headers)
-        response = self._connection.getresponse()
-        for line in _lines(response):
-            if line.startswith(b"event: delta"):
-                first = time.perf_counter() - start
-                response.read()
-                return first
-        msg = f"The server sent no answer to {text!r}."
-        raise ConnectionError(msg)
+        try:
+            self._connection.request("POST", f"/api/conversations/{conversation}/messages", body, headers)
+            response = self._connection.getresponse()
+            if response.status != 200:
+                said = response.read(300).decode(errors="replace")
+                msg = f"The server answered {response.status}: {said} Run 'kefu serve' in that project to see why."
+                raise BenchError(msg)
+            yield response, start
+        except (OSError, http.client.HTTPException) as error:
+            # Not as OSError: the command line takes a broken pipe for a reader who left, and says nothing.
+            msg = f"The connection to the server broke ({error or type(error).__name__}). See whether it ran out of memory, then measure again."
+            raise BenchError(msg) from error
+        self._used = time.monotonic()
 
 
 def _lines(response: http.client.HTTPResponse) -> Iterator[bytes]:
@@ -64,10 +99,11 @@ def crowd(
     """
 
     def visit(number: int) -> list[float]:
-        visitor, seconds = Visitor(host, port), []
-        for turn, text in enumerate(questions[number::visitors]):
-            conversation = f"{run}-visitor-{number:02d}-{turn // 10:04d}"
-            seconds.append(visitor.ask(conversation, text, key=f"{run}-{number}-{turn}")[0])
+        seconds = []
+        with Visitor(host, port) as visitor:
+            for turn, text in enumerate(questions[number::visitors]):
+                conversation = f"{run}-visitor-{number:02d}-{turn // 10:04d}"
+                seconds.append(visitor.ask(conversation, text, key=f"{run}-{number}-{turn}")[0])
         return seconds
 
     start = time.perf_counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ from typing import Any
 def describe_machine() -> dict[str, Any]:
     """Processor, cores, memory, load and versions; figures mean nothing without them."""
     import psutil
-    import torch
 
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
@@ -28,5 +28,5 @@ def describe_machine() -> dict[str, Any]:
         "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
         "load_before": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "onnxruntime": version("onnxruntime"),
     }

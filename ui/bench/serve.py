@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from ui.bench.client import Visitor, crowd
+from ui.bench.client import BenchError, Visitor, crowd
 from ui.bench.knowledge import large_faq, queries
 from ui.bench.machine import describe_machine
 from ui.terminal import Report
@@ -39,43 +39,70 @@ DOCUMENT_QUESTIONS = (
 
 
 def bench_serve(folder: Path, *, faqs: int, turns: int, progress: Report) -> dict[str, Any]:
-    """Measure a real server with `faqs` entries in `folder` (kept, so that the next run is quick)."""
+    """Measure a real server with `faqs` entries in `folder` (kept, so that the next run is quick).
+
+    Beside the times stands the processor time that the server took for each turn: it tells more than they do
+    about a machine that has other work too.
+
+    Raises:
+        BenchError: The server did not start, refused, or broke off.
+    """
     machine = describe_machine()
     env = prepare(folder, faqs=faqs, progress=progress)
     with server(env, port := _free_port()) as (process, ready_s):
         asked = list(queries(ONE_VISITOR + turns + CROWD))
-        run = f"bench{int(time.time())}"
+        run, watched = f"bench{int(time.time())}", psutil.Process(process.pid)
         crowd(HOST, port, asked[-CROWD:], visitors=CROWD, run=f"{run}-warm")
-        progress("One visitor", 0.0)
-        visitor, alone, decisions = Visitor(HOST, port), [], Counter[str]()
-        for turn, text in enumerate(asked[:ONE_VISITOR]):
-            seconds, decision = visitor.ask(f"{run}-alone-{turn // 10:04d}", text, key=f"{run}-{turn}")
-            alone.append(seconds)
-            decisions[decision] += 1
-        progress("One visitor", 1.0)
+        spent = [_cpu_s(watched)]
+        alone, decisions = _one_visitor(port, asked[:ONE_VISITOR], run=run, progress=progress)
+        spent.append(_cpu_s(watched))
         progress(f"{CROWD} visitors", 0.0)
         many, wall = crowd(HOST, port, asked[ONE_VISITOR:-CROWD], visitors=CROWD, run=run)
         progress(f"{CROWD} visitors", 1.0)
-        progress("Composed answers", 0.0)
-        first = [
-            visitor.first_words(f"{run}-document-{n}", text, key=f"{run}-d{n}")
-            for n, text in enumerate(DOCUMENT_QUESTIONS)
-        ]
-        progress("Composed answers", 1.0)
-        memory = psutil.Process(process.pid).memory_info().rss
+        spent.append(_cpu_s(watched))
+        first = _first_words(port, run=run, progress=progress)
+        memory = watched.memory_info().rss
     return {
         "faqs": faqs,
         "p50_ms": _ms(np.quantile(alone, 0.5)),
         "p99_ms": _ms(np.quantile(alone, 0.99)),
+        "cpu_ms_per_turn": _ms((spent[1] - spent[0]) / len(alone)),
         "decisions": dict(decisions),
         "turns_per_second": round(len(many) / wall, 1),
         "turns_p99_ms": _ms(np.quantile(many, 0.99)),
+        "turns_cpu_ms_per_turn": _ms((spent[2] - spent[1]) / len(many)),
         "first_words_ms_p50": _ms(np.quantile(first, 0.5)),
         **model_speed(),
         "memory_mb": round(memory / 2**20),
         "ready_seconds": round(ready_s, 1),
-        "machine": machine,
+        "machine": {**machine, "load_after": round(os.getloadavg()[0], 2)},
     }
+
+
+def _one_visitor(
+    port: int, asked: Sequence[str], *, run: str, progress: Report
+) -> tuple[list[float], Counter[str]]:
+    """Seconds of each turn, and how often each decision was taken."""
+    seconds, decisions = [], Counter[str]()
+    progress("One visitor", 0.0)
+    with Visitor(HOST, port) as visitor:
+        for turn, text in enumerate(asked):
+            took, decision = visitor.ask(f"{run}-alone-{turn // 10:04d}", text, key=f"{run}-{turn}")
+            seconds.append(took)
+            decisions[decision] += 1
+    progress("One visitor", 1.0)
+    return seconds, decisions
+
+
+def _first_words(port: int, *, run: str, progress: Report) -> list[float]:
+    """Seconds until the first words of each answer from the documents."""
+    seconds = []
+    with Visitor(HOST, port) as visitor:
+        for number, text in enumerate(DOCUMENT_QUESTIONS):
+            progress("Composed answers", number / len(DOCUMENT_QUESTIONS))
+            seconds.append(visitor.first_words(f"{run}-document-{number}", text, key=f"{run}-d{number}"))
+    progress("Composed answers", 1.0)
+    return seconds
 
 
 def prepare(folder: Path, *, faqs: int, progress: Report) -> Mapping[str, str]:
@@ -117,7 +144,7 @@ def server(env: Mapping[str, str], port: int) -> Iterator[tuple[subprocess.Popen
         while not _is_ready(port):
             if process.poll() is not None or time.perf_counter() - start > 300:
                 msg = "The server did not start. Run 'kefu doctor', then 'kefu serve' to see why."
-                raise ConnectionError(msg)
+                raise BenchError(msg)
             time.sleep(0.05)
         yield process, time.perf_counter() - start
     finally:
@@ -158,6 +185,11 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def _ms(seconds: float) -> float:
