@@ -65,6 +65,7 @@ class SqlTurnStore:
         self._lease_s = lease_s
         self._wait_s = lease_s + 2.0 if wait_s is None else wait_s
         self._writer = GroupWriter(engine, busy_timeout_s=busy_timeout_s)
+        self._recent = rows.RecentTurns()
         self._lines = Lines()
         self._held: dict[tuple[str, str], _Held] = {}
         self._closing = threading.Event()
@@ -152,7 +153,7 @@ class SqlTurnStore:
         if limit <= 0:
             return ()
         with reading(self._engine) as connection:
-            return rows.last_turns(connection, conversation_id, limit=limit)
+            return rows.last_turns(connection, conversation_id, limit=limit, known=self._recent)
 
     def rate(self, rating: Rating) -> None:
         """Store a rating; the last one of a turn counts.

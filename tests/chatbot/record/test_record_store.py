@@ -462,6 +462,26 @@ def test_a_turn_is_found_by_its_id_and_can_be_marked_interrupted(store: SqlTurnS
         store.mark_interrupted("nothing")
 
 
+def test_history_reads_each_turn_once_and_sees_what_another_process_changes(
+    store: SqlTurnStore, engine: Engine
+) -> None:
+    turns_ = [answer(store, a_message("c", str(number))) for number in range(3)]
+    first = store.history("c")
+    other = SqlTurnStore(engine)
+    other.mark_interrupted(turns_[1].id)
+    added = answer(other, a_message("c", "elsewhere"))
+
+    read: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *told: read.append(told[2]))
+    again = store.history("c")
+    other.close()
+
+    assert [turn.id for turn in again] == [*(turn.id for turn in turns_), added.id]
+    assert [turn.reply.finish for turn in again] == ["complete", "interrupted", "complete", "complete"]
+    assert again[0] is first[0]
+    assert sum("turns.body" in statement for statement in read) == 1
+
+
 def test_a_rating_keeps_its_reasons_and_time(store: SqlTurnStore) -> None:
     turn = answer(store, a_message())
     rating = Rating(turn.id, "down", ("outdated",), "old price", datetime(2026, 3, 11, tzinfo=UTC))
