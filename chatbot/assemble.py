@@ -91,6 +91,7 @@ def calibration_path(settings: Settings) -> Path:
 def open_encoder(settings: Settings) -> BatchingEncoder:
     """The encoder of the settings, batching concurrent queries."""
     from knowledge.encode import BatchingEncoder
+    from knowledge.encode.direct import DirectEncoder
 
     inner = settings.knowledge.encoder.open(
         cache=settings.project.models_cache, threads=settings.project.threads
@@ -100,6 +101,7 @@ def open_encoder(settings: Settings) -> BatchingEncoder:
         window_ms=settings.knowledge.batch_window_ms,
         batch_size=settings.knowledge.batch_size,
         cache_entries=settings.knowledge.cache_entries,
+        lanes=inner.lanes if isinstance(inner, DirectEncoder) else 0,
     )
 
 

@@ -1,4 +1,4 @@
-"""Encode the queries of concurrent visitors together, and remember the recent ones."""
+"""Encode the queries of concurrent visitors together or side by side, and remember the recent ones."""
 
 from __future__ import annotations
 
@@ -35,9 +35,13 @@ class BatchingEncoder:
         window_ms: The longest wait between two batches of several visitors.
         batch_size: Texts after which a batch is not added to.
         cache_entries: Vectors of recent queries kept; 0 keeps none.
+        lanes: For an encoder that gains nothing from batches: so many callers encode side by side, each in its own
+            thread, and nobody waits for others. 0 encodes in batches.
     """
 
-    def __init__(self, encoder: Encoder, *, window_ms: float, batch_size: int, cache_entries: int) -> None:
+    def __init__(
+        self, encoder: Encoder, *, window_ms: float, batch_size: int, cache_entries: int, lanes: int = 0
+    ) -> None:
         self.fingerprint = encoder.fingerprint
         self.dimension = encoder.dimension
         self._encoder = encoder
@@ -47,8 +51,10 @@ class BatchingEncoder:
         self._waiting: deque[_Request] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._lanes = threading.Semaphore(lanes) if lanes else None
         self._worker = threading.Thread(target=self._work, name="encode-queries", daemon=True)
-        self._worker.start()
+        if self._lanes is None:
+            self._worker.start()
 
     def encode_passages(self, texts: Sequence[str]) -> Matrix:
         """What the company wrote; encoded at once, in the caller's thread, and not remembered."""
@@ -65,7 +71,7 @@ class BatchingEncoder:
         known = self._recent.get(normalised)
         missing = [text for text in dict.fromkeys(normalised) if text not in known]
         if missing:
-            known |= self._submit(missing).result()
+            known |= self._encode(missing, self._lanes) if self._lanes else self._submit(missing).result()
         out = np.empty((len(texts), self.dimension), np.float32)
         for row, text in enumerate(normalised):
             out[row] = known[text]
@@ -76,13 +82,27 @@ class BatchingEncoder:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._worker.join()
+        if self._lanes is None:
+            self._worker.join()
+
+    def _encode(self, texts: Sequence[str], lanes: threading.Semaphore) -> dict[str, Matrix]:
+        self._require_open()
+        with lanes:
+            known = self._recent.get(texts)  # another visitor may have asked the same meanwhile
+            if missing := [text for text in texts if text not in known]:
+                vectors = dict(zip(missing, self._encoder.encode_queries(missing), strict=True))
+                self._recent.put(vectors)
+                known |= vectors
+        return known
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise KefuError("The encoder was closed while a query came in. Start the server again.")
 
     def _submit(self, texts: Sequence[str]) -> Future[dict[str, Matrix]]:
         request = _Request(texts)
         with self._changed:
-            if self._closed:
-                raise KefuError("The encoder was closed while a query came in. Start the server again.")
+            self._require_open()
             self._waiting.append(request)
             self._changed.notify_all()
         return request.vectors

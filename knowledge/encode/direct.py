@@ -52,7 +52,7 @@ class DirectEncoder:
                 f"The tokenizer of {folder.path} knows {known} pieces, but the weights only {rows}: they do not "
                 "belong together. Fetch the model again."
             )
-        self._threads = threads or cores()
+        self.lanes = self._threads = threads or cores()
         self._workers: ThreadPoolExecutor | None = None
         self._starting = threading.Lock()
 

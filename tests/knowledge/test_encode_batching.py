@@ -46,9 +46,13 @@ def gated() -> GatedEncoder:
 def wrap(gated: GatedEncoder) -> Iterator[Callable[..., BatchingEncoder]]:
     opened: list[BatchingEncoder] = []
 
-    def open_it(*, window_ms: float = 0.0, batch_size: int = 32, cache_entries: int = 100) -> BatchingEncoder:
+    def open_it(
+        *, window_ms: float = 0.0, batch_size: int = 32, cache_entries: int = 100, lanes: int = 0
+    ) -> BatchingEncoder:
         opened.append(
-            BatchingEncoder(gated, window_ms=window_ms, batch_size=batch_size, cache_entries=cache_entries)
+            BatchingEncoder(
+                gated, window_ms=window_ms, batch_size=batch_size, cache_entries=cache_entries, lanes=lanes
+            )
         )
         return opened[-1]
 
@@ -221,3 +225,47 @@ def test_it_is_interchangeable_with_what_it_wraps(wrap) -> None:  # type: ignore
     encoder = wrap()
 
     assert (encoder.fingerprint, encoder.dimension) == (FakeEncoder.fingerprint, FakeEncoder.dimension)
+
+
+def test_where_batches_gain_nothing_as_many_queries_as_lanes_go_side_by_side(wrap, gated, visitors) -> None:  # type: ignore[no-untyped-def]
+    encoder = wrap(lanes=2)
+    gated.gate.clear()
+
+    answers = [visitors.submit(encoder.encode_queries, [text]) for text in "abc"]
+    wait_for(lambda: len(gated.batches) == 2)
+    waited = sorted(map(tuple, gated.batches))
+    gated.gate.set()
+
+    for text, answer in zip("abc", answers, strict=True):
+        assert np.array_equal(answer.result(10), FakeEncoder().encode_queries([text]))
+    assert all(len(batch) == 1 for batch in waited)
+    assert len(gated.batches) == 3
+
+
+def test_in_lanes_too_the_same_question_of_two_visitors_is_encoded_once(wrap, gated, visitors) -> None:  # type: ignore[no-untyped-def]
+    encoder = wrap(lanes=1)
+    gated.gate.clear()
+
+    answers = [visitors.submit(encoder.encode_queries, ["refund"]) for _ in range(2)]
+    wait_for(lambda: len(gated.batches) == 1)
+    gated.gate.set()
+
+    assert np.array_equal(answers[0].result(10), answers[1].result(10))
+    assert gated.batches == [["refund"]]
+
+
+def test_in_lanes_a_failure_reaches_its_caller_and_the_lane_is_free_again(wrap) -> None:  # type: ignore[no-untyped-def]
+    encoder = wrap(lanes=1)
+
+    with pytest.raises(ValueError, match="explode"):
+        encoder.encode_queries(["explode"])
+
+    assert encoder.encode_queries(["refund"]).shape[0] == 1
+
+
+def test_a_closed_encoder_with_lanes_refuses(wrap) -> None:  # type: ignore[no-untyped-def]
+    encoder = wrap(lanes=2)
+    encoder.close()
+
+    with pytest.raises(KefuError, match="closed"):
+        encoder.encode_queries(["refund"])
