@@ -11,14 +11,8 @@ from chatbot.assemble import (
     open_knowledge,
     silent,
 )
-from chatbot.decide.calibrate import certify, fit, judge, require_wordings
-from chatbot.decide.questions import hold_out
 from chatbot.decide.thresholds import Calibration, CalibrationError, load_calibration, save_calibration
 from chatbot.settings import Settings
-from chatbot.understand.intent import out_of_scope
-from chatbot.understand.trial import held_out_guesses
-from knowledge.build import arrange
-from knowledge.search import SnapshotRetriever
 
 MOST_AT_START = 20_000
 """Entries up to which a server fits its thresholds by itself; beyond, it would start too late."""
@@ -32,6 +26,14 @@ def calibrate_project(
     Raises:
         CalibrationError: Too little knowledge to fit from.
     """
+    # Here, as most starts only look whether the thresholds still fit, and scikit-learn takes 2 s to load.
+    from chatbot.decide.calibrate import certify, fit, judge, require_wordings
+    from chatbot.decide.questions import hold_out
+    from chatbot.understand.intent import out_of_scope
+    from chatbot.understand.trial import held_out_guesses
+    from knowledge.build import arrange
+    from knowledge.search import SnapshotRetriever
+
     knowledge = open_knowledge(settings)
     entries = list(knowledge.entries())
     strangers = [(language, text) for language in ("zh", "en") for text in out_of_scope(language)]

@@ -8,6 +8,7 @@ wording and a query that a person would call the same give the same tokens.
 
 from __future__ import annotations
 
+import marshal
 import re
 import threading
 import unicodedata
@@ -70,7 +71,7 @@ def tokenize(text: str) -> list[str]:
 
 
 def warm_up() -> None:
-    """Read jieba's dictionary (half a second) now and not at the first Chinese message."""
+    """Read jieba's dictionary (0.4 s; 3 s the first time) now and not at the first Chinese message."""
     _cutter()
 
 
@@ -195,5 +196,10 @@ def _cutter() -> jieba.Tokenizer:
     jieba.setLogLevel(60)
     tokenizer = jieba.Tokenizer()
     tokenizer.tmp_dir = str(folder)
-    tokenizer.initialize()
+    try:
+        # As `initialize` does, but in one read: it reads word by word, 1.3 s instead of 0.4 s.
+        tokenizer.FREQ, tokenizer.total = marshal.loads((folder / "jieba.cache").read_bytes())  # noqa: S302
+        tokenizer.initialized = True
+    except (OSError, EOFError, ValueError, TypeError):  # missing or damaged: made anew
+        tokenizer.initialize()
     return tokenizer

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from knowledge import lexical
 from knowledge.lexical import Bm25, Vocabulary, bare, bigram_likeness, fold, simplify, tokenize
 
 
@@ -117,3 +119,17 @@ def test_character_pairs_forgive_typing_errors() -> None:
     assert bigram_likeness("how to refnud", "how to refund") > bigram_likeness("how to refnud", "where is it")
     assert bigram_likeness("a", "a") == 1.0
     assert bigram_likeness("", "") == 1.0
+
+
+def test_a_damaged_dictionary_cache_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = tmp_path / "jieba.cache"
+    cache.write_bytes(b"damaged")
+    monkeypatch.setattr(lexical.platformdirs, "user_cache_dir", lambda _: str(tmp_path))
+
+    made = lexical._cutter.__wrapped__()
+    read = lexical._cutter.__wrapped__()
+
+    assert cache.stat().st_size > 1_000_000
+    assert read.initialized
+    assert made.lcut("我要退款") == read.lcut("我要退款")
+    assert made.FREQ == read.FREQ

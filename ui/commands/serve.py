@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Iterator
@@ -78,14 +79,28 @@ def _run(settings: Settings, *, calibrate: bool) -> None:
 
     logging.getLogger().setLevel(logging.INFO)
     with ExitStack() as stack, progress_bars() as report:
-        settings = stack.enter_context(with_order_service(settings))
-        service = stack.enter_context(running_service(settings, calibrate=calibrate, progress=report))
-        app = make_app(service, settings)
+        with _everything_lasts():
+            settings = stack.enter_context(with_order_service(settings))
+            service = stack.enter_context(running_service(settings, calibrate=calibrate, progress=report))
+            app = make_app(service, settings)
         address = f"http://{settings.server.host}:{settings.server.port}"
         talk.print(
             f"[bold]{settings.project.bot_name}[/] is at [link={address}]{address}[/] · API at {address}/docs · Ctrl-C stops it"
         )
         run_server(app, settings)
+
+
+@contextmanager
+def _everything_lasts() -> Iterator[None]:
+    """For a start: what is made stays, so looking for garbage meanwhile is in vain (1 s of a start), and looking
+    through it at every full collection later would stop all answers for a tenth of a second.
+    """
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 @contextmanager
@@ -121,8 +136,9 @@ def running_service(settings: Settings, *, calibrate: bool, progress: Report) ->
 def make_app(service: Service, settings: Settings) -> Any:
     """The HTTP API with the chat page at its root."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported: nothing is sent anywhere
-    import gradio as gr
+    from ui.page.loading import load_gradio
 
+    gr = load_gradio()
     from ui.chat_page import build_page, favicon, style, theme
     from ui.server.app import create_app
     from ui.server.ports import Mounted
