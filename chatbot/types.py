@@ -54,6 +54,8 @@ class Understanding:
     """Calibrated P(intent is right), 0..1."""
     slots: Mapping[str, str] = field(default_factory=dict)
     """Slots known for `intent`: from this message and, where they carry over, from earlier turns."""
+    stranger: float = 0.0
+    """Cosine of the nearest sentence that no support bot should act on, as hits have theirs of stored questions."""
     sentiment: float = 0.0
     """-1 angry .. +1 happy."""
     rewritten: bool = False

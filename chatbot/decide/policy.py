@@ -31,8 +31,9 @@ MAX_ATTEMPTS = 2
 VERY_UNHAPPY = -0.6
 LIKELY = 0.5
 """More probable than not; probabilities are calibrated, so this is no knob."""
+MUCH = 0.2
 NEAR = 0.1
-"""Probabilities that differ by less do not tell which of two readings was meant."""
+"""A rule is told beside an intent that it is not farther behind, nor much ahead of."""
 CERTAIN = 0.999
 """Confidence that only an intent's own example, word for word, reaches."""
 
@@ -141,7 +142,9 @@ def _intent(
     if u.intent not in policy.intents or u.confidence < policy.thresholds.intent or u.stays:
         return None
     surer = hits[0].score if hits and hits[0].passage.source != "document" else 0.0
-    if surer > u.confidence and surer >= policy.thresholds.strict:
+    # Without what the intent needs, both are said as long as either may be meant.
+    ahead = MUCH if _lacks_slot(policy, u) else 0.0
+    if surer > u.confidence + ahead and surer >= policy.thresholds.strict:
         return None  # the stored answer holds at half the risk
     why = f"Intent {u.intent} with probability {u.confidence:.2f} (needed {policy.thresholds.intent:.2f})."
     return _follow_intent(policy, u, hits, history, why)
@@ -172,7 +175,8 @@ def _follow_intent(
     if intent.handoff == "always":
         return Verdict(Handoff("intent", intent.name), f"{why} This intent always goes to a person.")
     template = UseTemplate(intent.name, dict(u.slots))
-    if _carried(u, history) and (rule := _rule_asked(policy, u, hits, history, again=False)):
+    rule = _rule_asked(policy, u, hits, history, again=False) if _carried(u, history) else None
+    if rule and hits[0].score >= policy.answer_from:
         answers = (AnswerFrom((rule,), verbatim=True), template)
         return Verdict(Several(answers), f"{why} A stored answer tells the rule as surely.")
     return Verdict(template, why)
@@ -197,7 +201,8 @@ def _rule_asked(
         return None
     if u.confidence >= CERTAIN and not again:
         return None
-    needed = LIKELY if again else max(policy.answer_from, u.confidence - NEAR)
+    needed = max(LIKELY, min(policy.answer_from, u.confidence + NEAR), u.confidence - NEAR)
+    needed = LIKELY if again else needed
     return hits[0].passage.id if hits[0].score >= needed else None
 
 
@@ -234,10 +239,25 @@ def _same_task(
 ) -> Verdict | None:
     if not u.stays or u.intent not in policy.intents or _lacks_slot(policy, u):
         return None
-    if hits and hits[0].score >= LIKELY and hits[0].passage.source != "document":
+    needed = LIKELY if len(u.new_words) > 1 else policy.answer_from
+    if hits and hits[0].score >= needed and hits[0].passage.source != "document":
         return None
     why = "A few words that nothing stored answers surely, right after this template: more is asked of it."
     return _follow_intent(policy, u, hits, history, why)
+
+
+def _stranger(
+    _policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]
+) -> Verdict | None:
+    if u.rewritten and history and history[-1].decision == Decline("out_of_scope"):
+        return Verdict(Decline("out_of_scope"), "More is asked of what was out of scope.")
+    near = max((hit.features.get("cosine_question", 1.0) for hit in hits), default=1.0)
+    if u.rewritten or u.stranger <= near or u.confidence >= LIKELY:
+        return None
+    return Verdict(
+        Decline("out_of_scope"),
+        f"Nearer ({u.stranger:.3f}) to what no support bot should answer than to anything stored ({near:.3f}).",
+    )
 
 
 def _suggested(
@@ -331,6 +351,7 @@ RULES: tuple[Rule, ...] = (
     _intent,
     _stored_answer,
     _same_task,
+    _stranger,
     _suggested,
     _composed,
     _likely_intent,

@@ -233,7 +233,9 @@ def names_other(text: str) -> bool:
 
 
 _BYE = re.compile(
-    r"(?:拜拜|再见|回见|886|\b(?:good)?bye(?:[ -]?bye)?|\bsee (?:you|ya)|\bcya)\W*$", re.IGNORECASE
+    r"(?:拜拜|再见|回见|晚安|886|(?:祝|愿)(?:你|您)们?(?:生活|工作|周末|天天)?(?:愉快|顺利|开心)|\b(?:good)?bye(?:[ -]?bye)?|\bgood ?night|\bsee (?:you|ya)|\bcya"
+    r"|\b(?:have|enjoy) (?:a|an|your|the rest of your) (?:very )?(?:nice|good|great|lovely|wonderful)? ?(?:day|one|evening|weekend|night|afternoon)|\btake care)\W*$",
+    re.IGNORECASE,
 )
 _THANKS = re.compile(r"(?:谢谢?(?:你|您|啦|了|哈|哦|呀)*|多谢|唔该晒?|感谢|\b(?:thanks?(?: you)?|thx|ty|cheers)(?: (?:a lot|so much|lumi|mate))?)\W*$", re.IGNORECASE)  # fmt: skip
 _NO_PLEASANTRY = re.compile(

@@ -15,7 +15,7 @@ import json
 import os
 import random
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -32,7 +32,7 @@ from knowledge.clean import normalise
 from knowledge.sources.intents import Intent
 from knowledge.types import Encoder, Matrix
 
-_RECIPE = "2"
+_RECIPE = "3"
 """Part of a stored classifier's version; count it up when fitting changes what it yields."""
 _MOST_NEGATIVES = 600
 _FOLDS = 4
@@ -60,6 +60,8 @@ class Guess:
     """Calibrated P(the customer wants this intent), 0..1; low also when none fits."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """The best three with their probabilities."""
+    stranger: float = 0.0
+    """Cosine of the nearest sentence that no support bot should act on."""
     exact: bool = False
     """Word for word an example, or a question of the knowledge."""
 
@@ -109,14 +111,16 @@ class IntentClassifier:
         """
         wordings = _wordings_of(intents)
         outside = frozenset(map(normalise, negatives)) - wordings.keys()
-        sample = _sample(negatives, out_of_scope() if strangers is None else strangers, wordings, seed=seed)
+        strangers = out_of_scope() if strangers is None else strangers
+        sample = _sample(negatives, strangers, wordings, seed=seed)
         version = _version(wordings, sample, encoder.fingerprint, seed)
         path = folder / f"intents-{version}.npz" if folder else None
         if path and (stored := _load(path)):
             names, arrays = stored
             return cls(encoder, names, wordings, arrays, outside=outside, version=version)
         names = list(dict.fromkeys(wordings.values()))
-        arrays = _fit_arrays(names, wordings, sample, encoder, seed=seed) if names else {}
+        foreign = set(map(tidy, strangers))
+        arrays = _fit_arrays(names, wordings, sample, encoder, strangers=foreign, seed=seed) if names else {}
         if path:
             _save(path, names, arrays)
         return cls(encoder, names, wordings, arrays, outside=outside, version=version)
@@ -149,7 +153,8 @@ class IntentClassifier:
         scores = {
             self._names[place]: round(min(confidence, float(inside[place]) * scale), 4) for place in order
         }
-        return Guess(self._names[order[0]], confidence, scores)
+        stranger = float(_products(vector, self._arrays["strangers"]).max(initial=0.0))
+        return Guess(self._names[order[0]], confidence, scores, stranger)
 
 
 def out_of_scope(language: str | None = None) -> list[str]:
@@ -193,6 +198,7 @@ def _fit_arrays(
     negatives: Sequence[str],
     encoder: Encoder,
     *,
+    strangers: Container[str],
     seed: int,
 ) -> dict[str, Matrix]:
     vectors = encoder.encode_queries(list(wordings))
@@ -206,7 +212,14 @@ def _fit_arrays(
     # The products are small; BLAS threads would only wait for each other (4.5 s against 0.1 s on a busy machine).
     with threadpool_limits(limits=1, user_api="blas"):
         head, calibration = _fit_and_calibrate(every, labels, len(names) + 1, seed=seed)
-    return {**head, "examples": every, "owners": labels.astype(np.float32), "calibration": calibration}
+    foreign = against[[text in strangers for text in negatives]]
+    return {
+        **head,
+        "examples": every,
+        "owners": labels.astype(np.float32),
+        "strangers": foreign,
+        "calibration": calibration,
+    }
 
 
 def _fit_and_calibrate(

@@ -35,6 +35,7 @@ from chatbot.understand.slots import (
     one_of,
     place_named,
     stated_values,
+    telling_values,
     values_in,
 )
 from chatbot.understand.spelling import Speller
@@ -259,11 +260,13 @@ class Reader:
 
     def _another_value(self, heard: _Heard, recent: Sequence[Turn], task: Task) -> Understanding | None:
         """The same wish for another value: "LM2026110013", "and LM2026110013?"."""
-        said = _values(task.intent, heard)
+        said = _values(task.intent, heard) or telling_values(
+            task.intent, current_slots(task.turn), heard.text
+        )
         if not said or len(_beside(heard.text, said.values())) > _WORDS_BESIDE_VALUE:
             return None
         slots = fill(task.intent, heard.text, recent, today=heard.day, continues=True)
-        return self._about(task.intent, heard, "inform", slots)
+        return self._about(task.intent, heard, "inform", {**slots, **said})
 
     def _question(self, heard: _Heard, recent: Sequence[Turn]) -> Understanding:
         bare = heard.text if self._classifier.exact(heard.text) else acts.without_courtesy(heard.text)
@@ -279,23 +282,28 @@ class Reader:
             guess = max(guess, self._classifier.classify(other), key=lambda one: one.confidence)
         task = task_of(recent, self._intents)
         if guess.intent is None:
-            return replace(_understanding(query, "ask"), rewritten=query != bare)
-        if guess.intent.startswith(_SMALLTALK) and query == bare and _is_smalltalk(guess, bare):
+            return replace(
+                _understanding(query, "ask"),
+                rewritten=query != bare,
+                new_words=tuple(content_words(bare)),
+                stranger=guess.stranger,
+            )
+        codes = {} if guess.exact else self._codes(heard)
+        if guess.intent.startswith(_SMALLTALK) and query == bare and not codes and _is_smalltalk(guess, bare):
             return replace(
                 _understanding(bare, "smalltalk", intent=guess.intent, confidence=guess.confidence),
                 scores=guess.scores,
             )
         guess = staying(guess, task, bare, follows=query != bare)
-        codes = {} if guess.exact else self._codes(heard)
         if codes:
             guess = self._about_codes(heard, task, codes) or guess
         stays = not codes and task is not None and may_stay(guess, task, bare, intents=self._intents)
         if stays and task is not None:
-            guess = Guess(task.intent.name, guess.confidence, guess.scores)
+            guess = replace(guess, intent=task.intent.name)
         intent = self._intents.get(guess.intent or "")
         slots = self._slots_for(intent, heard, recent, task) if intent else {}
         understood = _understanding(
-            query, "ask", intent=guess.intent, confidence=guess.confidence, slots=slots
+            without_numbers(query), "ask", intent=guess.intent, confidence=guess.confidence, slots=slots
         )
         return replace(
             understood,
@@ -303,6 +311,7 @@ class Reader:
             other_reading="" if guess.exact or codes else other,
             new_words=tuple(content_words(bare)),
             stays=stays,
+            stranger=guess.stranger,
             scores=guess.scores,
         )
 

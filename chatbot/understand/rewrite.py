@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 
 from rapidfuzz import fuzz
 
-from chatbot.types import AnswerFrom, AskSlot, Clarify, Option, Turn, each_of
+from chatbot.types import AnswerFrom, AskSlot, Clarify, Decline, Option, Turn, each_of
 from chatbot.understand.language import ENGLISH_FUNCTION_WORDS, HAN
 from chatbot.understand.lexicon import words
 from chatbot.understand.slots import place_in_list
@@ -26,7 +26,7 @@ from knowledge.lexical import tokenize
 _LEAST_LABEL_LIKENESS = 80
 _LONGEST_REPLY = 160
 # Order and phone numbers: they belong into slots and find nothing.
-_NUMBER_OF_OWN = re.compile(r"\b[A-Za-z]{0,6}[-_]?\d{5,}[\w-]*")
+_NUMBER_OF_OWN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{0,6}[-_]?\d{5,}[A-Za-z0-9_-]*")
 # Measured as the figures of Rewriter: 4 to 6 words of the last four utterances, older ones fading by 0.6.
 _TOPIC_WORDS = 5
 _SPOKEN = 4
@@ -128,8 +128,8 @@ class Rewriter:
         """
         spoken = [part for turn in conversation_of(history) for part in said_in(turn)]
         own = len(content_words(text))
-        if not spoken:
-            return ""
+        if not spoken or isinstance(history[-1].decision, Decline | Clarify):
+            return ""  # nothing was told that more could be asked of
         if hangs_on_context(text, " ".join(spoken)):
             return new_in(text) if own >= _FEWEST_OWN_WORDS else ""
         completed = self.complete(text, spoken) if own <= _MOST_OWN_WORDS else text

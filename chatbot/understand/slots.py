@@ -15,6 +15,7 @@ from rapidfuzz import fuzz, process
 
 from chatbot.types import AskSlot, Turn, UseTemplate, each_of
 from chatbot.understand.dates import find_dates
+from chatbot.understand.language import ENGLISH_FUNCTION_WORDS
 from chatbot.understand.numerals import find_numbers, format_number, read_number
 from knowledge.sources.intents import Intent, Slot
 
@@ -49,6 +50,7 @@ _DENIAL = re.compile(
     r"(?:\bnot|\bisn't|\bwasn't|n't mean|不是|不要|而非|并非)(?:\s+(?:the|my|order|number|in|to))*\W*$",
     re.IGNORECASE,
 )
+_LATIN = re.compile(r"[a-z]{3,}|\d+")
 _LEAST_CHOICE_LIKENESS = 80
 _LONGEST_TEXT = 200
 _PREFIX_OF_TEXT = re.compile(
@@ -134,9 +136,7 @@ def fill(
     """
     held = carried(intent, history, continues=continues)
     for slot in intent.slots:
-        # In a conversation about products "and the 14?" names one.
-        expected = slot.name == asked or (continues and slot.type == "choice" and slot.name in held)
-        said = values_in(slot, text, today=today, asked=expected)
+        said = values_in(slot, text, today=today, asked=slot.name == asked)
         if said:
             held[slot.name] = one_of(said, text, slot=slot)
     return held
@@ -240,8 +240,7 @@ def _undenied(text: str, pattern: re.Pattern[str]) -> list[str]:
 
 
 def _choice_values(slot: Slot, text: str, *, asked: bool) -> list[str]:
-    words = {word.lower(): value for value, synonyms in slot.choices.items() for word in [value, *synonyms]}
-    words |= {label.lower(): value for value, labels in slot.labels.items() for label in labels.values()}
+    words = _choice_words(slot)
     lowered = text.lower()
     found: list[tuple[int, int, str]] = []
     for word in sorted(words, key=len, reverse=True):
@@ -258,24 +257,36 @@ def _choice_values(slot: Slot, text: str, *, asked: bool) -> list[str]:
     place = place_in_list(lowered, len(slot.choices))
     if place is not None:
         return [list(slot.choices)[place]]
-    telling = _telling_words(words)
-    if named := [telling[word] for word in re.findall(r"[a-z0-9]+", lowered) if word in telling]:
-        return named
     near = process.extractOne(lowered, list(words), scorer=fuzz.ratio, score_cutoff=_LEAST_CHOICE_LIKENESS)
     return [words[near[0]]] if near else []
 
 
-def _telling_words(words: Mapping[str, str]) -> dict[str, str]:
-    """Words that only one of the choices has in its names: "14" of "Boreal 14"."""
-    holders: dict[str, set[str]] = {}
-    for name, value in words.items():
-        for word in re.findall(r"[a-z0-9]+", name):
-            holders.setdefault(word, set()).add(value)
-    return {
-        word: next(iter(values))
-        for word, values in holders.items()
-        if len(values) == 1 and (any(map(str.isdigit, word)) or len(word) > 3)
+def _choice_words(slot: Slot) -> dict[str, str]:
+    """All names of the choices in small letters -> value."""
+    words = {word.lower(): value for value, synonyms in slot.choices.items() for word in [value, *synonyms]}
+    return words | {
+        label.lower(): value for value, labels in slot.labels.items() for label in labels.values()
     }
+
+
+def telling_values(intent: Intent, held: Mapping[str, str], text: str) -> dict[str, str]:
+    """Choices that a word names which no other choice has: "and the 14?" after the Boreal 16.
+
+    Only of slots that the conversation holds a value of: elsewhere "14" may be anything.
+    """
+    found: dict[str, str] = {}
+    for slot in intent.slots:
+        if slot.type != "choice" or slot.name not in held:
+            continue
+        holders: dict[str, set[str]] = {}
+        for name, value in _choice_words(slot).items():
+            for word in _LATIN.findall(name):
+                holders.setdefault(word, set()).add(value)
+        for word in _LATIN.findall(text.lower()):
+            values = holders.get(word, set())
+            if len(values) == 1 and word not in ENGLISH_FUNCTION_WORDS:
+                found[slot.name] = next(iter(values))
+    return found
 
 
 def place_in_list(text: str, length: int) -> int | None:

@@ -63,7 +63,8 @@ def staying(guess: Guess, task: Task | None, text: str, *, follows: bool) -> Gue
         return guess
     other = acts.names_other(text) and guess.confidence < _LIKELY
     if other or (follows and guess.intent == task.intent.name and len(content_words(text)) <= 1):
-        confidence = max(guess.confidence, task.turn.understanding.confidence)
+        # A value that was asked for made the task certain; a follow-up is not.
+        confidence = max(guess.confidence, min(task.turn.understanding.confidence, _UNSHAKEN))
         return Guess(task.intent.name, confidence, {**guess.scores, task.intent.name: confidence})
     return guess
 

@@ -122,8 +122,8 @@ def test_a_sure_intent_comes_before_a_sure_stored_answer() -> None:
     assert decision == AskSlot("order_status", "order_id", {}, 1, passage_id="faq:a")
 
 
-def test_a_stored_answer_that_holds_at_half_the_risk_beats_a_less_certain_intent() -> None:
-    understanding = replace(ASKED, intent="order_status", confidence=0.85)
+def test_a_stored_answer_that_holds_at_half_the_risk_beats_a_much_less_certain_intent() -> None:
+    understanding = replace(ASKED, intent="order_status", confidence=0.7)
 
     assert decide(understanding, hit(0.95)) == AnswerFrom(("faq:a",), verbatim=True)
 

@@ -9,7 +9,14 @@ from test_policy import ASKED, decide, hit, turn
 from chatbot.types import AnswerFrom, AskSlot, Clarify, Decline, Several, Understanding, UseTemplate
 
 ORDER = replace(ASKED, intent="order_status", confidence=0.8)
-STAYS = replace(ASKED, intent="order_status", confidence=0.3, slots={"order_id": "A1"}, stays=True)
+STAYS = replace(
+    ASKED,
+    intent="order_status",
+    confidence=0.3,
+    slots={"order_id": "A1"},
+    new_words=("pay", "customs"),
+    stays=True,
+)
 
 
 def test_who_may_ask_for_the_rule_or_for_their_own_case_gets_the_rule_and_is_asked_for_the_case() -> None:
@@ -78,3 +85,13 @@ def test_what_was_just_said_is_no_option_and_a_likely_intent_alone_is_confirmed(
     assert [option.passage_id for option in options.options] == ["faq:b"]
     assert isinstance(confirmed, Clarify)
     assert [option.intent for option in confirmed.options] == ["order_status"]
+
+
+def test_what_is_nearer_to_other_peoples_business_than_to_anything_stored_is_declined_and_not_asked_about() -> (
+    None
+):
+    weather = replace(ASKED, stranger=0.95)
+
+    assert decide(weather, hit(0.75, cosine_question=0.9)) == Decline("out_of_scope")
+    assert isinstance(decide(weather, hit(0.75, cosine_question=0.96)), AnswerFrom)
+    assert isinstance(decide(weather, hit(0.85, cosine_question=0.9)), AnswerFrom)

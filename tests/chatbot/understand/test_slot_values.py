@@ -15,6 +15,7 @@ from chatbot.understand.slots import (
     known_values,
     place_in_list,
     stated_values,
+    telling_values,
     values_in,
 )
 from knowledge.sources.intents import Intent, Slot, Template
@@ -201,17 +202,23 @@ def test_of_two_numbers_the_one_whose_place_is_named_is_meant(text: str, value: 
     assert fill(RETURN, text, [], today=TODAY)["order_id"] == value
 
 
-def test_of_two_choices_the_first_is_meant_and_a_telling_word_names_one_where_it_is_spoken_of() -> None:
-    product = Slot(name="product", type="choice", choices={"boreal-14": ["Boreal 14"], "boreal-16": ["Boreal 16"]}, ask=ASK)  # fmt: skip
+def test_of_two_choices_the_first_is_meant() -> None:
+    assert fill(RETURN, "red or black?", [], today=TODAY)["colour"] == "red"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("and the 14?", "boreal-14"), ("what about tarn", "tarn-book"), ("how much is it over a year", None), ("and the boreal", None)],
+)  # fmt: skip
+def test_a_word_that_only_one_choice_has_names_it_where_a_choice_was_spoken_of(
+    text: str, named: str | None
+) -> None:
+    choices = {"boreal-14": ["Boreal 14"], "boreal-16": ["Boreal 16"], "tarn-book": ["Tarn Book", "over-ear"]}
+    product = Slot(name="product", type="choice", choices=choices, ask=ASK)
     stock = Intent(name="stock", slots=[product], templates=[Template(text={"zh": "有"})])
-    before = [told("Boreal 16 有货吗", "stock", product="boreal-16")]
 
-    def named(text: str, *, continues: bool) -> str | None:
-        return fill(stock, text, before, today=TODAY, continues=continues).get("product")
-
-    assert named("Boreal 14 or Boreal 16", continues=False) == "boreal-14"
-    assert named("and the 14?", continues=True) == "boreal-14"
-    assert named("how much is it", continues=True) == "boreal-16"
+    assert telling_values(stock, {"product": "boreal-16"}, text).get("product") == named
+    assert telling_values(stock, {}, text) == {}
 
 
 def test_what_the_customer_stated_is_listed_in_its_first_order() -> None:
