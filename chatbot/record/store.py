@@ -132,6 +132,7 @@ class SqlTurnStore:
                 raise StoreError(msg) from error
             self.abandon(message)
             return stored
+        self._recent.put(turn.id, {**row["body"], "sequence": sequence}, row["finish"])
         self._leave(message)
         return replace(turn, sequence=sequence)
 

@@ -396,7 +396,7 @@ def test_a_row_that_cannot_be_read_does_not_end_the_conversation(store: SqlTurnS
         )
 
     with capture_logs() as logs:
-        history = store.history("c1")
+        history = SqlTurnStore(engine).history("c1")  # a store that did not write them itself
 
     assert [turn.id for turn in history] == [good.id]
     assert [(entry["event"], entry["turn"]) for entry in logs] == [("turn.unreadable", odd.id)]
@@ -462,24 +462,27 @@ def test_a_turn_is_found_by_its_id_and_can_be_marked_interrupted(store: SqlTurnS
         store.mark_interrupted("nothing")
 
 
-def test_history_reads_each_turn_once_and_sees_what_another_process_changes(
+def test_history_remembers_turns_as_the_database_has_them_and_sees_what_another_process_changes(
     store: SqlTurnStore, engine: Engine
 ) -> None:
-    turns_ = [answer(store, a_message("c", str(number))) for number in range(3)]
-    first = store.history("c")
+    told = [answer(store, a_message("c", f"{number} \ud83d")) for number in range(3)]
     other = SqlTurnStore(engine)
-    other.mark_interrupted(turns_[1].id)
-    added = answer(other, a_message("c", "elsewhere"))
-
     read: list[str] = []
-    event.listen(engine, "before_cursor_execute", lambda *told: read.append(told[2]))
+    event.listen(engine, "before_cursor_execute", lambda *execution: read.append(execution[2]))
+
+    first = store.history("c")
+    bodies_first = sum("turns.body" in statement for statement in read)
+    from_disk = other.history("c")
+    other.mark_interrupted(told[1].id)
+    added = answer(other, a_message("c", "elsewhere"))
     again = store.history("c")
     other.close()
 
-    assert [turn.id for turn in again] == [*(turn.id for turn in turns_), added.id]
+    assert bodies_first == 0
+    assert first == from_disk
+    assert [turn.id for turn in again] == [*(turn.id for turn in told), added.id]
     assert [turn.reply.finish for turn in again] == ["complete", "interrupted", "complete", "complete"]
     assert again[0] is first[0]
-    assert sum("turns.body" in statement for statement in read) == 1
 
 
 def test_a_rating_keeps_its_reasons_and_time(store: SqlTurnStore) -> None:
