@@ -72,7 +72,8 @@ class KnowledgeSettings(Frozen):
 
     encoder: EncoderSettings = BundledEncoder()
     batch_window_ms: float = Field(2.0, ge=0, le=50)
-    """How long a query waits for others to be encoded with it."""
+    """How long a query waits for others to be encoded with it, where the encoder gains from that (the bundled
+    one does not: its queries go side by side)."""
     batch_size: int = Field(32, ge=1, le=256)
     cache_entries: int = Field(20_000, ge=0)
     """Vectors of recent queries kept in memory."""
