@@ -9,7 +9,7 @@ from chatbot.types import Turn, Understanding, told_in
 from knowledge.types import Hit, Retriever
 
 LIKELY = 0.5
-SURE_ALONE = 0.9
+SURE_ALONE = 0.8
 """P(answers) from which the other reading of a message cannot be worth its time."""
 
 

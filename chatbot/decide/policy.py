@@ -113,9 +113,13 @@ def _smalltalk(policy: RulePolicy, u: Understanding, _h: Sequence[Hit], _t: Sequ
     return Verdict(UseTemplate(u.intent), "Small talk.")
 
 
-def _unhappy(_p: RulePolicy, u: Understanding, _h: Sequence[Hit], history: Sequence[Turn]) -> Verdict | None:
+def _unhappy(
+    policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]
+) -> Verdict | None:
     if u.sentiment > VERY_UNHAPPY or not history:
         return None
+    if u.confidence >= policy.thresholds.intent or (hits and hits[0].score >= policy.answer_from):
+        return None  # angry, but to the point: the answer helps more
     before = history[-1].understanding.sentiment
     helpless = isinstance(history[-1].decision, Decline | Clarify)
     if before > VERY_UNHAPPY and not helpless:
@@ -142,8 +146,9 @@ def _intent(
     if u.intent not in policy.intents or u.confidence < policy.thresholds.intent or u.stays:
         return None
     surer = hits[0].score if hits and hits[0].passage.source != "document" else 0.0
-    # Without what the intent needs, both are said as long as either may be meant.
-    ahead = MUCH if _lacks_slot(policy, u) else 0.0
+    # Of what the customer names in this message the intent says more than any stored answer; and without what
+    # it needs, both are said as long as either may be meant.
+    ahead = 0.0 if _carried(u, history) else MUCH
     if surer > u.confidence + ahead and surer >= policy.thresholds.strict:
         return None  # the stored answer holds at half the risk
     why = f"Intent {u.intent} with probability {u.confidence:.2f} (needed {policy.thresholds.intent:.2f})."
@@ -161,7 +166,7 @@ def _follow_intent(
     for slot in intent.slots:
         if slot.required and slot.name not in u.slots:
             attempt = 1 + _times_asked(intent.name, slot.name, history)
-            if rule := _rule_asked(policy, u, hits, history, again=attempt > 1):
+            if rule := _rule_asked(u, hits, history, again=attempt > 1):
                 decision = AskSlot(intent.name, slot.name, dict(u.slots), passage_id=rule)
                 return Verdict(decision, f"{why} A stored answer tells the rule; '{slot.name}' is missing.")
             if attempt > MAX_ATTEMPTS:
@@ -175,7 +180,7 @@ def _follow_intent(
     if intent.handoff == "always":
         return Verdict(Handoff("intent", intent.name), f"{why} This intent always goes to a person.")
     template = UseTemplate(intent.name, dict(u.slots))
-    rule = _rule_asked(policy, u, hits, history, again=False) if _carried(u, history) else None
+    rule = _rule_asked(u, hits, history, again=False) if _carried(u, history) else None
     if rule and hits[0].score >= policy.answer_from:
         answers = (AnswerFrom((rule,), verbatim=True), template)
         return Verdict(Several(answers), f"{why} A stored answer tells the rule as surely.")
@@ -189,9 +194,7 @@ def _carried(u: Understanding, history: Sequence[Turn]) -> bool:
     return bool(u.slots) and bool(said) and all(value in known for value in u.slots.values())
 
 
-def _rule_asked(
-    policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn], *, again: bool
-) -> str | None:
+def _rule_asked(u: Understanding, hits: Sequence[Hit], history: Sequence[Turn], *, again: bool) -> str | None:
     """The stored answer for who asks what the rules are, where the intent asks for their own case.
 
     Both are given, since "can I return it?" may mean either. When the slot was asked before, the message is
@@ -201,8 +204,7 @@ def _rule_asked(
         return None
     if u.confidence >= CERTAIN and not again:
         return None
-    needed = max(LIKELY, min(policy.answer_from, u.confidence + NEAR), u.confidence - NEAR)
-    needed = LIKELY if again else needed
+    needed = LIKELY if again else max(LIKELY, u.confidence - NEAR)
     return hits[0].passage.id if hits[0].score >= needed else None
 
 
@@ -242,6 +244,9 @@ def _same_task(
     needed = LIKELY if len(u.new_words) > 1 else policy.answer_from
     if hits and hits[0].score >= needed and hits[0].passage.source != "document":
         return None
+    before = [turn.decision for turn in history[-2:]]
+    if len(before) == 2 and before[0] == before[1] == UseTemplate(u.intent or "", dict(u.slots)):
+        return Verdict(Decline("nothing_more"), "The template was said twice already and holds no more.")
     why = "A few words that nothing stored answers surely, right after this template: more is asked of it."
     return _follow_intent(policy, u, hits, history, why)
 
@@ -265,6 +270,8 @@ def _suggested(
 ) -> Verdict | None:
     if not hits or hits[0].passage.source == "document" or hits[0].score < policy.thresholds.suggest:
         return None
+    if u.intent in policy.intents and u.confidence > max(hits[0].score, policy.thresholds.intent - NEAR):
+        return None  # an intent is likelier: it is followed or asked about
     told = hits[0].passage.id in _told(history)
     if told and not any(word.lower() in hits[0].passage.text.lower() for word in u.new_words):
         return Verdict(Decline("nothing_more"), "Nothing is nearer than the answer that was just given.")
@@ -307,7 +314,7 @@ def _clarify(
     near = [hit for hit in hits if hit.passage.source != "document" and hit.passage.id not in told][:3]
     best = near[0].score if near else 0.0
     intent = policy.intents.get(u.intent or "")
-    meant = bool(intent and intent.description and policy.thresholds.intent / 2 <= u.confidence)
+    meant = bool(intent and intent.description and u.confidence >= policy.thresholds.intent - NEAR)
     if best < policy.thresholds.clarify and not meant:
         return None
     near = [hit for hit in near if not meant or hit.score >= policy.thresholds.clarify]
@@ -319,7 +326,7 @@ def _clarify(
         return None  # asking the same twice in a row helps nobody
     return Verdict(
         Clarify(tuple(options)),
-        f"The best answer has {best:.2f}, the best intent {u.confidence:.2f}: too little to act on ({policy.answer_from:.2f}, {policy.thresholds.intent:.2f}), enough to ask ({policy.thresholds.clarify:.2f}, {policy.thresholds.intent / 2:.2f}).",
+        f"The best answer has {best:.2f}, the best intent {u.confidence:.2f}: too little to act on ({policy.answer_from:.2f}, {policy.thresholds.intent:.2f}), enough to ask ({policy.thresholds.clarify:.2f}, {policy.thresholds.intent - NEAR:.2f}).",
     )
 
 
@@ -352,8 +359,8 @@ RULES: tuple[Rule, ...] = (
     _stored_answer,
     _same_task,
     _stranger,
+    _likely_intent,
     _suggested,
     _composed,
-    _likely_intent,
     _clarify,
 )

@@ -8,6 +8,7 @@ Fixed lists, because these must work from the first minute, whatever a model thi
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 _FLAGS = re.IGNORECASE | re.VERBOSE
 
@@ -233,11 +234,11 @@ def names_other(text: str) -> bool:
 
 
 _BYE = re.compile(
-    r"(?:拜拜|再见|回见|晚安|886|(?:祝|愿)(?:你|您)们?(?:生活|工作|周末|天天)?(?:愉快|顺利|开心)|\b(?:good)?bye(?:[ -]?bye)?|\bgood ?night|\bsee (?:you|ya)|\bcya"
+    r"(?:拜拜|再见|回见|晚安|886|(?:祝|愿)(?:你|您)们?(?:生活|工作|周末|天天)?(?:愉快|顺利|开心)|\b(?:good)?bye(?:[ -]?bye)?(?: \w+)?|\bgood ?night|\bsee (?:you|ya)|\bcya"
     r"|\b(?:have|enjoy) (?:a|an|your|the rest of your) (?:very )?(?:nice|good|great|lovely|wonderful)? ?(?:day|one|evening|weekend|night|afternoon)|\btake care)\W*$",
     re.IGNORECASE,
 )
-_THANKS = re.compile(r"(?:谢谢?(?:你|您|啦|了|哈|哦|呀)*|多谢|唔该晒?|感谢|\b(?:thanks?(?: you)?|thx|ty|cheers)(?: (?:a lot|so much|lumi|mate))?)\W*$", re.IGNORECASE)  # fmt: skip
+_THANKS = re.compile(r"(?:谢谢?(?:你|您|啦|了|哈|哦|呀)*|多谢|唔该晒?|感谢|\b(?:thanks?(?: you)?|thx|ty|cheers)(?: (?:a lot|so much|\w+))?)\W*$", re.IGNORECASE)  # fmt: skip
 _NO_PLEASANTRY = re.compile(
     r"\d|不|没|订单|退|换|\b(?:no|not|don['’]?t|cancel|order|refund)\b", re.IGNORECASE
 )
@@ -245,10 +246,31 @@ _LONGEST_BEFORE = 16
 """Width of the pleasantry before a good-bye (a Chinese character counts two); more is a message of its own."""
 
 
-def farewell(text: str) -> str | None:
+_ACKNOWLEDGES = re.compile(
+    r"^\W*(?:哦|噢|喔|嗯+|好(?:的|吧|嘞|呀|滴|哒)?|行(?:吧|的)?|可以|知道了?|明白了?|了解|收到|懂了|原来如此|没问题|稍等|等我|ok(?:ay)?|k|alright|all right|got it|i see|understood|fair enough|sure|noted|(?:sounds|that['’]?s) (?:good|fine)|makes sense|hmm+|oh|right|cool|great|nice|lol|haha+|哈哈+)(?![a-z])",
+    re.IGNORECASE,
+)
+_LONGEST_ACKNOWLEDGEMENT = 24
+_WANTS = re.compile(r"\d|帮|请|要|给我|查|取消|退|换|转|改|告诉|(?:\b(?:please|want|need|cancel|return|refund|show|tell|send|check|what|how|when|why|where|do|is|are|can)\b)", re.IGNORECASE)  # fmt: skip
+
+
+def acknowledges(text: str) -> bool:
+    """Whether a message only says that it was heard: 好 我再想想, "ok got it"."""
+    text = text.strip()
+    width = sum(2 if char > "\u2e7f" else 1 for char in text)
+    return (
+        width <= _LONGEST_ACKNOWLEDGEMENT
+        and bool(_ACKNOWLEDGES.match(text))
+        and not _WANTS.search(text)
+        and not is_question(text)
+    )
+
+
+def farewell(text: str) -> Literal["goodbye", "thanks"] | None:
     """Read "goodbye" or "thanks" where a message is little else: "nice, thx, bye"; None for any other."""
     text = text.strip()
-    for kind, ending in (("goodbye", _BYE), ("thanks", _THANKS)):
+    endings: tuple[tuple[Literal["goodbye", "thanks"], re.Pattern[str]], ...] = (("goodbye", _BYE), ("thanks", _THANKS))  # fmt: skip
+    for kind, ending in endings:
         found = ending.search(text)
         if found:
             before = text[: found.start()]

@@ -38,6 +38,7 @@ from chatbot.understand.slots import (
     telling_values,
     values_in,
 )
+from chatbot.understand.smalltalk import is_smalltalk, pleasantry_in
 from chatbot.understand.spelling import Speller
 from chatbot.understand.task import Task, may_stay, staying, task_of
 from knowledge.sources.intents import Intent, Slot
@@ -46,7 +47,6 @@ _CARE = "care.emergency"
 _SMALLTALK = "smalltalk."
 # More probable than not; the confidence is calibrated, so this is no knob.
 _LIKELY = 0.5
-_LONGEST_SMALLTALK = 40
 # A message with a slot's value and at most so many other words of weight is about that value.
 _WORDS_BESIDE_VALUE = 1
 _NUMBER_CONFIDENCE = 0.95
@@ -120,8 +120,8 @@ class Reader:
         understood = (
             self._act_at_once(heard)
             or self._choice(heard, recent)
+            or self._pleasantry(heard, recent)
             or self._task_talk(heard, recent)
-            or self._farewell(heard)
             or self._question(heard, recent)
         )
         parts = (
@@ -169,14 +169,16 @@ class Reader:
             return _understanding(heard.text, "human")
         return None
 
-    def _farewell(self, heard: _Heard) -> Understanding | None:
-        """Thanks or a good-bye with little before it: "nice, thx, bye"."""
-        kind = acts.farewell(heard.text)
-        if kind is None or f"{_SMALLTALK}{kind}" not in self._intents or acts.is_question(heard.text):
+    def _pleasantry(self, heard: _Heard, recent: Sequence[Turn]) -> Understanding | None:
+        """Thanks, a good-bye, "ok": nothing is asked and nothing told, whatever the bot waits for."""
+        task = task_of(recent, self._intents)
+        if task and task.asked and values_in(task.asked, heard.text, today=heard.day, asked=True):
             return None
-        return _understanding(
-            heard.text, "smalltalk", intent=f"{_SMALLTALK}{kind}", confidence=_CERTAIN_ENOUGH
-        )
+        kind = pleasantry_in(heard.text, recent[-1] if recent else None)
+        name = f"{_SMALLTALK}{kind}"
+        if name not in self._intents:
+            return None
+        return _understanding(heard.text, "smalltalk", intent=name, confidence=_CERTAIN_ENOUGH)
 
     def _choice(self, heard: _Heard, recent: Sequence[Turn]) -> Understanding | None:
         option = chosen_option(heard.text, recent[-1] if recent else None)
@@ -289,7 +291,7 @@ class Reader:
                 stranger=guess.stranger,
             )
         codes = {} if guess.exact else self._codes(heard)
-        if guess.intent.startswith(_SMALLTALK) and query == bare and not codes and _is_smalltalk(guess, bare):
+        if guess.intent.startswith(_SMALLTALK) and query == bare and not codes and is_smalltalk(guess, bare):
             return replace(
                 _understanding(bare, "smalltalk", intent=guess.intent, confidence=guess.confidence),
                 scores=guess.scores,
@@ -390,7 +392,3 @@ def _beside(text: str, values: Iterable[str]) -> list[str]:
     for value in values:
         lowered = lowered.replace(value.lower(), " ")
     return content_words(lowered)
-
-
-def _is_smalltalk(guess: Guess, text: str) -> bool:
-    return guess.exact or (guess.confidence >= _LIKELY and len(text) <= _LONGEST_SMALLTALK)

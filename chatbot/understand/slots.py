@@ -86,6 +86,11 @@ def values_in(slot: Slot, text: str, *, today: date, asked: bool = False) -> lis
     return list(dict.fromkeys(found))
 
 
+def states_contact(text: str) -> bool:
+    """Whether a message holds a phone number or an e-mail address."""
+    return bool(EMAIL.search(text) or _phone_values(text))
+
+
 def known_values(history: Sequence[Turn], slot: Slot, *, timezone: tzinfo | None = None) -> list[str]:
     """Every value of `slot` that the conversation has mentioned; the latest mention is last.
 

@@ -44,8 +44,13 @@ def task_of(recent: Sequence[Turn], intents: Mapping[str, Intent]) -> Task | Non
                     return None
                 continue
             intent = intents[decision.intent]
-            name = decision.slot if isinstance(decision, AskSlot) and turn is recent[-1] else None
-            asked = next((slot for slot in intent.slots if slot.name == name), None)
+            # After a rule was told, the question for one's own case may well be left unanswered.
+            waits = (
+                decision.slot
+                if isinstance(decision, AskSlot) and decision.passage_id is None and turn is recent[-1]
+                else None
+            )
+            asked = next((slot for slot in intent.slots if slot.name == waits), None)
             return Task(turn, intent, asked, fresh=not digression)
         digression += turn.understanding.act != "smalltalk"
         if digression > _LONGEST_DIGRESSION or isinstance(decision, Handoff):

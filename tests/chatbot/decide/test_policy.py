@@ -163,7 +163,7 @@ def test_between_the_thresholds_the_bot_asks_what_was_meant() -> None:
 
 
 def test_an_intent_that_is_nearly_sure_is_among_the_options() -> None:
-    understanding = replace(ASKED, intent="order_status", confidence=0.4)
+    understanding = replace(ASKED, intent="order_status", confidence=0.55)
 
     decision = decide(understanding, hit(0.6), hit(0.3, name="b"))
 
@@ -209,9 +209,17 @@ def test_chatter_far_from_the_company_never_calls_a_person() -> None:
 def test_an_angry_customer_who_was_not_helped_gets_a_person() -> None:
     angry = replace(ASKED, sentiment=-0.9)
 
-    decision = decide(angry, hit(0.9), history=(turn(Decline("no_answer")),))
+    decision = decide(angry, hit(0.7), history=(turn(Decline("no_answer")),))
 
     assert decision == Handoff("unhappy")
+
+
+def test_an_angry_customer_whose_question_has_an_answer_gets_the_answer() -> None:
+    angry = replace(ASKED, sentiment=-0.9)
+
+    decision = decide(angry, hit(0.85), history=(turn(Decline("no_answer")),))
+
+    assert decision == AnswerFrom(("faq:a",), verbatim=True)
 
 
 def test_a_stale_certificate_asks_for_more() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from test_policy import ASKED, decide, hit, turn
+from test_policy import ASKED, POLICY, decide, hit, turn
 
 from chatbot.types import AnswerFrom, AskSlot, Clarify, Decline, Several, Understanding, UseTemplate
 
@@ -76,10 +76,11 @@ def test_an_answer_that_was_just_given_is_not_offered_again_unless_it_speaks_of_
 
 def test_what_was_just_said_is_no_option_and_a_likely_intent_alone_is_confirmed() -> None:
     before = turn(AnswerFrom(("faq:a",), verbatim=True))
-    intent = replace(ASKED, intent="order_status", confidence=0.4)
+    intent = replace(ASKED, intent="order_status", confidence=0.45)
+    eager = replace(POLICY, thresholds=replace(POLICY.thresholds, intent=0.5))
 
     options = decide(ASKED, hit(0.5), hit(0.45, name="b"), history=(before,))
-    confirmed = decide(intent, hit(0.2), hit(0.1, name="b"))
+    confirmed = eager.decide(intent, (hit(0.2), hit(0.1, name="b")), ()).decision
 
     assert isinstance(options, Clarify)
     assert [option.passage_id for option in options.options] == ["faq:b"]
@@ -95,3 +96,12 @@ def test_what_is_nearer_to_other_peoples_business_than_to_anything_stored_is_dec
     assert decide(weather, hit(0.75, cosine_question=0.9)) == Decline("out_of_scope")
     assert isinstance(decide(weather, hit(0.75, cosine_question=0.96)), AnswerFrom)
     assert isinstance(decide(weather, hit(0.85, cosine_question=0.9)), AnswerFrom)
+
+
+def test_a_template_is_not_said_a_third_time_in_a_row() -> None:
+    said = turn(UseTemplate("order_status", {"order_id": "A1"}))
+
+    once, twice = decide(STAYS, history=(said,)), decide(STAYS, history=(said, said))
+
+    assert once == UseTemplate("order_status", {"order_id": "A1"})
+    assert twice == Decline("nothing_more")

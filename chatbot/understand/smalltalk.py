@@ -1,0 +1,38 @@
+"""Messages that want nothing: thanks, a good-bye, "ok", a number left for the colleague who takes over."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from chatbot.types import Handoff, Turn
+from chatbot.understand import acts
+from chatbot.understand.intent import Guess
+from chatbot.understand.slots import states_contact
+
+Pleasantry: TypeAlias = Literal["goodbye", "thanks", "acknowledgement", "contact_noted"]
+
+# More probable than not; the confidence is calibrated, so this is no knob.
+_LIKELY = 0.5
+_LONGEST = 40
+
+
+def pleasantry_in(text: str, last: Turn | None) -> Pleasantry | None:
+    """What a message is by its wording alone; None where it may want something.
+
+    Args:
+        text: The message.
+        last: The turn before: nothing can be acknowledged before anything was said.
+    """
+    if acts.is_question(text) or acts.is_cancel(text):
+        return None
+    farewell = acts.farewell(text)
+    if farewell is not None or last is None:
+        return farewell
+    if acts.acknowledges(text):
+        return "acknowledgement"
+    return "contact_noted" if isinstance(last.decision, Handoff) and states_contact(text) else None
+
+
+def is_smalltalk(guess: Guess, text: str) -> bool:
+    """Whether a guess at small talk is to be believed: in a long message something else is wanted too."""
+    return guess.exact or (guess.confidence >= _LIKELY and len(text) <= _LONGEST)

@@ -1,0 +1,50 @@
+"""Messages that want nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from understand_turns import turn
+
+from chatbot.types import Handoff
+from chatbot.understand.smalltalk import pleasantry_in
+
+BEFORE = turn("where is my order")
+HANDED_OVER = replace(BEFORE, decision=Handoff("requested"))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("好 我再想想", "acknowledgement"),
+        ("知道了", "acknowledgement"),
+        ("好嘞 下次还来", "acknowledgement"),
+        ("ok got it", "acknowledgement"),
+        ("fair enough", "acknowledgement"),
+        ("fair enough, bye lumi", "goodbye"),
+        ("好嘞谢啦", "thanks"),
+        ("cool, have a nice day", "goodbye"),
+        ("thanks a lot", "thanks"),
+    ],
+)
+def test_who_only_says_that_they_heard_wants_nothing(text: str, kind: str) -> None:
+    assert pleasantry_in(text, BEFORE) == kind
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["好的，那帮我取消吧", "ok cancel it", "行，LM2026110012", "好的多久能到？", "oklahoma", "ok how much", "我的订单呢"],
+)  # fmt: skip
+def test_a_wish_with_an_ok_before_it_is_a_wish(text: str) -> None:
+    assert pleasantry_in(text, BEFORE) is None
+
+
+def test_nothing_is_acknowledged_before_anything_was_said() -> None:
+    assert pleasantry_in("ok", None) is None
+
+
+def test_a_number_left_after_a_handoff_is_noted_and_at_other_times_is_none_of_this() -> None:
+    assert pleasantry_in("打我手机13800138000吧", HANDED_OVER) == "contact_noted"
+    assert pleasantry_in("me@example.com", HANDED_OVER) == "contact_noted"
+    assert pleasantry_in("打我手机13800138000吧", BEFORE) is None
