@@ -15,6 +15,7 @@ import typer
 
 from knowledge.errors import KefuError
 from ui.commands import bench, calibrate, chat, doctor, exports, imports, index, init, models, replay, serve
+from ui.commands.eval import app as evaluations
 
 app = typer.Typer(
     name="kefu",
@@ -37,6 +38,7 @@ app.command("calibrate", rich_help_panel="Knowledge")(calibrate.calibrate)
 app.command("serve", rich_help_panel="Talk")(serve.serve)
 app.command("demo", rich_help_panel="Talk")(serve.demo)
 app.command("chat", rich_help_panel="Talk")(chat.chat)
+app.add_typer(evaluations, name="eval", rich_help_panel="Measure")
 app.add_typer(bench.app, name="bench", rich_help_panel="Measure")
 app.command("replay", rich_help_panel="Measure")(replay.replay)
 
