@@ -31,6 +31,8 @@ MAX_ATTEMPTS = 2
 VERY_UNHAPPY = -0.6
 LIKELY = 0.5
 """More probable than not; probabilities are calibrated, so this is no knob."""
+MAYBE = 0.6
+"""Of the threshold of intents: from here on it is worth asking whether an intent was meant."""
 MUCH = 0.2
 NEAR = 0.1
 """A rule is told beside an intent that it is not farther behind, nor much ahead of."""
@@ -270,7 +272,7 @@ def _suggested(
 ) -> Verdict | None:
     if not hits or hits[0].passage.source == "document" or hits[0].score < policy.thresholds.suggest:
         return None
-    if u.intent in policy.intents and u.confidence > max(hits[0].score, policy.thresholds.intent - NEAR):
+    if u.intent in policy.intents and u.confidence > max(hits[0].score, policy.thresholds.intent * MAYBE):
         return None  # an intent is likelier: it is followed or asked about
     told = hits[0].passage.id in _told(history)
     if told and not any(word.lower() in hits[0].passage.text.lower() for word in u.new_words):
@@ -314,7 +316,7 @@ def _clarify(
     near = [hit for hit in hits if hit.passage.source != "document" and hit.passage.id not in told][:3]
     best = near[0].score if near else 0.0
     intent = policy.intents.get(u.intent or "")
-    meant = bool(intent and intent.description and u.confidence >= policy.thresholds.intent - NEAR)
+    meant = bool(intent and intent.description and u.confidence >= policy.thresholds.intent * MAYBE)
     if best < policy.thresholds.clarify and not meant:
         return None
     near = [hit for hit in near if not meant or hit.score >= policy.thresholds.clarify]
@@ -326,7 +328,7 @@ def _clarify(
         return None  # asking the same twice in a row helps nobody
     return Verdict(
         Clarify(tuple(options)),
-        f"The best answer has {best:.2f}, the best intent {u.confidence:.2f}: too little to act on ({policy.answer_from:.2f}, {policy.thresholds.intent:.2f}), enough to ask ({policy.thresholds.clarify:.2f}, {policy.thresholds.intent - NEAR:.2f}).",
+        f"The best answer has {best:.2f}, the best intent {u.confidence:.2f}: too little to act on ({policy.answer_from:.2f}, {policy.thresholds.intent:.2f}), enough to ask ({policy.thresholds.clarify:.2f}, {policy.thresholds.intent * MAYBE:.2f}).",
     )
 
 

@@ -240,7 +240,7 @@ _BYE = re.compile(
 )
 _THANKS = re.compile(r"(?:谢谢?(?:你|您|啦|了|哈|哦|呀)*|多谢|唔该晒?|感谢|\b(?:thanks?(?: you)?|thx|ty|cheers)(?: (?:a lot|so much|\w+))?)\W*$", re.IGNORECASE)  # fmt: skip
 _NO_PLEASANTRY = re.compile(
-    r"\d|不|没|订单|退|换|\b(?:no|not|don['’]?t|cancel|order|refund)\b", re.IGNORECASE
+    r"\d|不(?!错|客气)|没(?!事|问题)|订单|退|换|\b(?:no|not|don['’]?t|cancel|order|refund)\b", re.IGNORECASE
 )
 _LONGEST_BEFORE = 16
 """Width of the pleasantry before a good-bye (a Chinese character counts two); more is a message of its own."""

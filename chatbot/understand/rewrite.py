@@ -31,7 +31,7 @@ _NUMBER_OF_OWN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{0,6}[-_]?\d{5,}[A-Za-z0-9
 _TOPIC_WORDS = 5
 _SPOKEN = 4
 _MOST_WORDINGS = 5000
-_MOST_OWN_WORDS = 4
+_MOST_OWN_WORDS = 6
 """A message with more content words than this says by itself what it is about."""
 _FEWEST_OWN_WORDS = 2
 """A message with fewer says nothing by itself."""
