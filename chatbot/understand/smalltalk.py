@@ -9,7 +9,7 @@ from chatbot.understand import acts
 from chatbot.understand.intent import Guess
 from chatbot.understand.slots import states_contact
 
-Pleasantry: TypeAlias = Literal["goodbye", "thanks", "acknowledgement", "contact_noted"]
+Pleasantry: TypeAlias = Literal["goodbye", "thanks", "acknowledge", "contact_noted"]
 
 # More probable than not; the confidence is calibrated, so this is no knob.
 _LIKELY = 0.5
@@ -29,7 +29,7 @@ def pleasantry_in(text: str, last: Turn | None) -> Pleasantry | None:
     if farewell is not None or last is None:
         return farewell
     if acts.acknowledges(text):
-        return "acknowledgement"
+        return "acknowledge"
     return "contact_noted" if isinstance(last.decision, Handoff) and states_contact(text) else None
 
 

@@ -17,11 +17,11 @@ HANDED_OVER = replace(BEFORE, decision=Handoff("requested"))
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        ("好 我再想想", "acknowledgement"),
-        ("知道了", "acknowledgement"),
-        ("好嘞 下次还来", "acknowledgement"),
-        ("ok got it", "acknowledgement"),
-        ("fair enough", "acknowledgement"),
+        ("好 我再想想", "acknowledge"),
+        ("知道了", "acknowledge"),
+        ("好嘞 下次还来", "acknowledge"),
+        ("ok got it", "acknowledge"),
+        ("fair enough", "acknowledge"),
         ("fair enough, bye lumi", "goodbye"),
         ("好嘞谢啦", "thanks"),
         ("cool, have a nice day", "goodbye"),
