@@ -1,19 +1,25 @@
-"""How good retrieval is: P@1, recall@5, MRR@10, MAP and nDCG@10 over questions with known answers."""
+"""How good retrieval is: P@1, recall@5, MRR@10, MAP and nDCG@10 over questions with known answers.
+
+The measures are those of trec_eval, by ir-measures; a question that nothing answers is left out of them.
+"""
 
 from __future__ import annotations
 
 import csv
-import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from knowledge.errors import KnowledgeError
 from knowledge.items import FAQ_PREFIX
 from knowledge.types import Retriever
+
+Progress: TypeAlias = Callable[[str, float], None]
+"""Told what is done and how much of it, 0..1."""
 
 DEPTH = 100
 """Hits that are looked at for MAP."""
@@ -25,6 +31,26 @@ class Judged:
 
     query: str
     relevant: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """Of one question, or the means over several."""
+
+    p_at_1: float
+    recall_at_5: float
+    mrr_at_10: float
+    map: float
+    ndcg_at_10: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A question, what was found for it, best first, and how long that took, encoding included."""
+
+    judged: Judged
+    ids: tuple[str, ...]
+    ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,43 +67,71 @@ class Quality:
     ms_p99: float
 
 
-def evaluate(retriever: Retriever, judged: Iterable[Judged]) -> Quality:
-    """Search every question and average; questions without an answer are left out.
+def evaluate(retriever: Retriever, judged: Iterable[Judged], *, progress: Progress | None = None) -> Quality:
+    """Search every question that has an answer, and average.
 
     Raises:
         KnowledgeError: No question has an answer.
     """
-    rows: list[tuple[float, ...]] = []
-    times: list[float] = []
-    for item in judged:
-        if not item.relevant:
-            continue
+    return quality(search_all(retriever, judged, progress=progress))
+
+
+def search_all(
+    retriever: Retriever, judged: Iterable[Judged], *, progress: Progress | None = None
+) -> list[Found]:
+    """What is found for each question that has an answer."""
+    asked = [item for item in judged if item.relevant]
+    found = []
+    for done, item in enumerate(asked, start=1):
         start = time.perf_counter()
         hits = retriever.search(item.query, DEPTH)
-        times.append(1000 * (time.perf_counter() - start))
-        rows.append(measure([hit.passage.id for hit in hits], item.relevant))
-    if not rows:
+        ms = 1000 * (time.perf_counter() - start)
+        found.append(Found(item, tuple(hit.passage.id for hit in hits), ms))
+        if progress and (done % 20 == 0 or done == len(asked)):
+            progress("Asking the questions", done / len(asked))
+    return found
+
+
+def quality(found: Sequence[Found]) -> Quality:
+    """The means over what was found.
+
+    Raises:
+        KnowledgeError: No question has an answer.
+    """
+    if not found:
         msg = "None of the questions names an answer. Fill the column relevant_ids."
         raise KnowledgeError(msg)
-    p_at_1, recall, reciprocal, average, gain = (float(mean) for mean in np.mean(rows, axis=0))
-    p50, p99 = (float(value) for value in np.percentile(times, [50, 99]))
-    return Quality(len(rows), p_at_1, recall, reciprocal, average, gain, p50, p99)
+    each = measure([(one.ids, one.judged.relevant) for one in found])
+    means = np.mean(
+        [(m.p_at_1, m.recall_at_5, m.mrr_at_10, m.map, m.ndcg_at_10) for m in each], axis=0
+    ).tolist()
+    p50, p99 = (float(value) for value in np.percentile([one.ms for one in found], [50, 99]))
+    return Quality(len(found), *means, p50, p99)
 
 
-def measure(found: Sequence[str], relevant: frozenset[str]) -> tuple[float, float, float, float, float]:
-    """P@1, recall@5, reciprocal rank within 10, average precision and nDCG@10 of one ranked list."""
-    ranks = [rank for rank, passage in enumerate(found, start=1) if passage in relevant]
-    count = len(relevant)
-    precision = sum((number + 1) / rank for number, rank in enumerate(ranks)) / count
-    gain = sum(1 / math.log2(rank + 1) for rank in ranks if rank <= 10)
-    ideal = sum(1 / math.log2(rank + 1) for rank in range(1, min(count, 10) + 1))
-    return (
-        float(bool(ranks) and ranks[0] == 1),
-        sum(rank <= 5 for rank in ranks) / count,
-        1 / ranks[0] if ranks and ranks[0] <= 10 else 0.0,
-        precision,
-        gain / ideal,
-    )
+def measure(lists: Sequence[tuple[Sequence[str], frozenset[str]]]) -> list[Measures]:
+    """The measures of each ranked list, given with the ids that are relevant (at least one)."""
+    from ir_measures import AP, RR, P, Qrel, R, ScoredDoc, iter_calc, nDCG
+
+    names: dict[Any, str] = {
+        P @ 1: "p_at_1",
+        R @ 5: "recall_at_5",
+        RR @ 10: "mrr_at_10",
+        AP @ DEPTH: "map",
+        nDCG @ 10: "ndcg_at_10",
+    }
+    values: list[dict[str, float]] = [dict.fromkeys(names.values(), 0.0) for _ in lists]
+    wanted = [
+        Qrel(str(number), doc, 1) for number, (_, relevant) in enumerate(lists) for doc in sorted(relevant)
+    ]
+    ranked = [
+        ScoredDoc(str(number), doc, -float(rank))
+        for number, (found, _) in enumerate(lists)
+        for rank, doc in enumerate(found)
+    ]
+    for metric in iter_calc(list(names), wanted, ranked):
+        values[int(metric.query_id)][names[metric.measure]] = float(metric.value)
+    return [Measures(**value) for value in values]
 
 
 def read_judged(path: Path) -> list[Judged]:
@@ -98,4 +152,5 @@ def read_judged(path: Path) -> list[Judged]:
     return [
         Judged(row["query"], frozenset(FAQ_PREFIX + faq for faq in (row["relevant_ids"] or "").split()))
         for row in rows
+        if (row["query"] or "").strip()
     ]

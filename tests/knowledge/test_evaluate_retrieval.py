@@ -7,28 +7,31 @@ import pytest
 from fakes import FakeEncoder
 from knowledge.build import arrange
 from knowledge.errors import KnowledgeError
-from knowledge.evaluate import Judged, evaluate, measure, read_judged
+from knowledge.evaluate import Judged, Measures, evaluate, measure, read_judged
 from knowledge.search import SnapshotRetriever
 from knowledge.settings import RetrievalSettings
 from knowledge.types import Entry, Passage
 
 
 def test_measures_are_those_of_the_textbook() -> None:
-    p_at_1, recall, reciprocal, average, gain = measure(
-        ["x", "a", "y", "b", "z", "c"], frozenset({"a", "b", "c", "d"})
-    )
+    [m] = measure([(["x", "a", "y", "b", "z", "c"], frozenset("abcd"))])
 
-    assert p_at_1 == 0.0
-    assert recall == 0.5
-    assert reciprocal == 0.5
-    assert average == pytest.approx((1 / 2 + 2 / 4 + 3 / 6) / 4)
-    assert gain == pytest.approx((0.6309298 + 0.4306766 + 0.3562072) / 2.5616063)
+    assert m.p_at_1 == 0.0
+    assert m.recall_at_5 == 0.5
+    assert m.mrr_at_10 == 0.5
+    assert m.map == pytest.approx((1 / 2 + 2 / 4 + 3 / 6) / 4)
+    assert m.ndcg_at_10 == pytest.approx((0.6309298 + 0.4306766 + 0.3562072) / 2.5616063)
 
 
 def test_a_perfect_list_scores_1_and_an_empty_one_0() -> None:
-    assert measure(["a"], frozenset("a")) == (1.0, 1.0, 1.0, 1.0, 1.0)
-    assert measure([], frozenset("a")) == (0.0, 0.0, 0.0, 0.0, 0.0)
-    assert measure([*"bcdefghijk", "a"], frozenset("a"))[2] == 0.0
+    perfect, empty, late = measure(
+        [(["a"], frozenset("a")), ([], frozenset("a")), ([*"bcdefghijk", "a"], frozenset("a"))]
+    )
+
+    assert perfect == Measures(1.0, 1.0, 1.0, 1.0, 1.0)
+    assert empty == Measures(0.0, 0.0, 0.0, 0.0, 0.0)
+    assert late.mrr_at_10 == 0.0
+    assert late.map == pytest.approx(1 / 11)
 
 
 def test_questions_without_an_answer_are_left_out_of_the_means() -> None:
