@@ -162,6 +162,20 @@ def shipped_calibration() -> Calibration:
     return shipped
 
 
+def open_policy(
+    settings: Settings, knowledge: KnowledgeStore, *, entries: int, encoder: str = ""
+) -> RulePolicy:
+    """The rules in force, over the project's thresholds."""
+    calibration, stale = calibration_in_force(settings, entries=entries, encoder=encoder)
+    return RulePolicy(
+        all_intents(knowledge),
+        calibration.thresholds,
+        strict=stale,
+        calibration=calibration.version,
+        passages=settings.generation.passages,
+    )
+
+
 # The stages.
 
 
@@ -281,17 +295,11 @@ def _stages(
 
     intents = all_intents(knowledge)
     entries = len(index.snapshot)
-    calibration, stale = calibration_in_force(settings, entries=entries, encoder=encoder.fingerprint)
+    calibration, _ = calibration_in_force(settings, entries=entries, encoder=encoder.fingerprint)
     return Stages(
         understander=open_reader(settings, knowledge, encoder),
         retriever=CalibratedRetriever(index, calibration),
-        policy=RulePolicy(
-            intents,
-            calibration.thresholds,
-            strict=stale,
-            calibration=calibration.version,
-            passages=settings.generation.passages,
-        ),
+        policy=open_policy(settings, knowledge, entries=entries, encoder=encoder.fingerprint),
         answerer=Speaker(
             intents=lambda: intents,
             model=model,

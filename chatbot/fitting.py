@@ -66,9 +66,7 @@ def calibrate_project(
     return fitted
 
 
-def calibrate_if_stale(
-    settings: Settings, *, risk: float, confidence: float = 0.95, seed: int = 0, progress: Report = silent
-) -> str:
+def calibrate_if_stale(settings: Settings, *, seed: int = 0, progress: Report = silent) -> str:
     """Fit thresholds where there are none or they no longer fit; what was done, "" for nothing."""
     entries = sum(1 for _ in open_knowledge(settings).entries())
     own = load_calibration(calibration_path(settings))
@@ -76,7 +74,10 @@ def calibrate_if_stale(
     if not stale or entries > MOST_AT_START:
         return ""
     try:
-        calibrate_project(settings, risk=risk, confidence=confidence, seed=seed, progress=progress)
+        promised = settings.decision
+        calibrate_project(
+            settings, risk=promised.risk, confidence=promised.confidence, seed=seed, progress=progress
+        )
     except CalibrationError as error:
         return str(error)
     return f"Thresholds were fitted: {stale}."

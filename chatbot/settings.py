@@ -136,6 +136,15 @@ class TemplateSettings(Frozen):
     webhook_timeout_s: float = Field(3.0, gt=0, le=30)
 
 
+class DecisionSettings(Frozen):
+    """[decision]: the promise that the thresholds are fitted to."""
+
+    risk: float = Field(0.1, ge=0.001, le=0.5)
+    """Largest share of wrong ones among stored answers given, on held-out questions."""
+    confidence: float = Field(0.95, ge=0.5, le=0.999)
+    """Of the bound on that share."""
+
+
 class HandoffSettings(Frozen):
     """[handoff]: when and how people take over."""
 
@@ -213,6 +222,7 @@ class Settings(BaseSettings):
     understanding: UnderstandingSettings = UnderstandingSettings()
     generation: GenerationSettings = GenerationSettings()
     templates: TemplateSettings = TemplateSettings()
+    decision: DecisionSettings = DecisionSettings()
     handoff: HandoffSettings = HandoffSettings()
     storage: StorageSettings = StorageSettings()
     security: SecuritySettings = SecuritySettings()

@@ -14,7 +14,20 @@ from typing import Annotated
 import typer
 
 from knowledge.errors import KefuError
-from ui.commands import bench, calibrate, chat, doctor, exports, imports, index, init, models, replay, serve
+from ui.commands import (
+    bench,
+    calibrate,
+    chat,
+    doctor,
+    explain,
+    exports,
+    imports,
+    index,
+    init,
+    models,
+    replay,
+    serve,
+)
 from ui.commands.eval import app as evaluations
 
 app = typer.Typer(
@@ -41,6 +54,7 @@ app.command("chat", rich_help_panel="Talk")(chat.chat)
 app.add_typer(evaluations, name="eval", rich_help_panel="Measure")
 app.add_typer(bench.app, name="bench", rich_help_panel="Measure")
 app.command("replay", rich_help_panel="Measure")(replay.replay)
+app.command("explain", rich_help_panel="Talk")(explain.explain)
 
 
 @app.callback(invoke_without_command=True)

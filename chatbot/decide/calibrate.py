@@ -19,10 +19,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from chatbot.decide.questions import Question
-from chatbot.decide.thresholds import Calibration, CalibrationError, Certificate, Curve, Thresholds
+from chatbot.decide.thresholds import (
+    Calibration,
+    CalibrationError,
+    Certificate,
+    Curve,
+    OperatingPoint,
+    Thresholds,
+)
 from knowledge.types import Hit, Retriever
 
 Report: TypeAlias = Callable[[str, float], None]
+Top: TypeAlias = "tuple[Judged, float, bool, bool]"
+"""A question, its best hit's probability, whether that hit is right, whether one of the first three is."""
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 FOLDS = 5
@@ -31,6 +40,8 @@ EXPECTED = 0.5
 """The sequence of tests begins where half the risk could be told from the risk; this looks at counts only."""
 FEWEST_NEAR = 8
 WINDOW = 0.1
+RISKS = (0.01, 0.02, 0.05, 0.1, 0.2)
+"""Shown to people who choose."""
 GRID = tuple(round(0.99 - step * 0.01, 2) for step in range(90))
 """Fixed before any data is seen, from strict to loose."""
 
@@ -102,13 +113,7 @@ def fit(
     groups = _groups(judged)
     stored = [one for name, group in groups.items() if name != "document" for one in group]
     require_wordings([one.question for one in stored if any(one.right)])
-    curves: dict[str, Curve] = {}
-    tops: list[tuple[Judged, float, bool, bool]] = []
-    for name, group in groups.items():
-        if name == "document":
-            continue
-        curves[name] = _fit_curve(group)
-        tops += _cross_fitted(group, seed)
+    curves, tops = fit_curves(stored, seed=seed)
     answer, figures = operating_point(tops, risk=risk, confidence=confidence)
     # Half the risk; where the questions are too few to bound that, half the measured share of wrong ones.
     strict, bounded = operating_point(tops, risk=risk / 2, confidence=confidence)
@@ -131,7 +136,19 @@ def fit(
     )
     if document is not None:
         curves["document"] = document
-    return Calibration(curves, thresholds, certificate(figures))
+    return Calibration(curves, thresholds, certificate(figures), trade_off(tops, confidence=confidence))
+
+
+def fit_curves(judged: Sequence[Judged], *, seed: int) -> tuple[dict[str, Curve], list[Top]]:
+    """Curves of stored answers by language, and each question's best hit as a curve sees it that was fitted
+    on the others: what thresholds are fitted on.
+    """
+    curves: dict[str, Curve] = {}
+    tops: list[Top] = []
+    for language, group in _groups(judged).items():
+        curves[language] = _fit_curve(group)
+        tops += _cross_fitted(group, seed)
+    return curves, tops
 
 
 def _groups(judged: Sequence[Judged]) -> dict[str, list[Judged]]:
@@ -164,7 +181,7 @@ def _logistic(rows: Sequence[tuple[Mapping[str, float], bool]]) -> Curve:
     return Curve({n: float(w) for n, w in zip(names, weights, strict=True)}, bias)
 
 
-def _cross_fitted(group: Sequence[Judged], seed: int) -> list[tuple[Judged, float, bool, bool]]:
+def _cross_fitted(group: Sequence[Judged], seed: int) -> list[Top]:
     """Of each question: the best hit's probability, whether it is right, whether one of three is."""
     order = np.random.default_rng(seed).permutation(len(group))
     tops = []
@@ -179,7 +196,7 @@ def _cross_fitted(group: Sequence[Judged], seed: int) -> list[tuple[Judged, floa
 
 
 def operating_point(
-    tops: Sequence[tuple[Judged, float, bool, bool]], *, risk: float, confidence: float
+    tops: Sequence[Top], *, risk: float, confidence: float
 ) -> tuple[float, dict[str, float | int | str]]:
     """The loosest threshold that keeps the promise, and what it gives on the held-out questions."""
     probability = np.array([top[1] for top in tops])
@@ -195,6 +212,24 @@ def operating_point(
         "wrong_rate_upper": upper_bound(wrong, total, confidence=confidence),
         "unanswerable_answered": float((answered & ~answerable).sum() / max(1, (~answerable).sum())),
     }
+
+
+def trade_off(
+    tops: Sequence[tuple[Judged, float, bool, bool]], *, confidence: float
+) -> tuple[OperatingPoint, ...]:
+    """Operating points for several risks, over all questions and by language."""
+    groups = {"all": list(tops)}
+    for top in tops:
+        groups.setdefault(top[0].question.language, []).append(top)
+    points = []
+    for language, group in groups.items() if len(groups) > 2 else [("all", groups["all"])]:
+        for risk in RISKS:
+            threshold, figures = operating_point(group, risk=risk, confidence=confidence)
+            names = ("coverage", "wrong_rate", "wrong_rate_upper", "unanswerable_answered")
+            points.append(
+                OperatingPoint(risk, language, threshold, *(float(figures[name]) for name in names))
+            )
+    return tuple(points)
 
 
 def loosest(

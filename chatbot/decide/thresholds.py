@@ -77,12 +77,33 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """What a stated risk costs, on the held-out questions."""
+
+    risk: float
+    language: str
+    """"zh", "en" or "all"."""
+    threshold: float
+    coverage: float
+    wrong_rate: float
+    wrong_rate_upper: float
+    unanswerable_answered: float
+
+    @property
+    def kept(self) -> bool:
+        """Whether the bound stays within the risk."""
+        return self.wrong_rate_upper <= self.risk
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """Curves by language ("zh", "en") and for documents ("document"), operating points, certificate."""
 
     curves: Mapping[str, Curve]
     thresholds: Thresholds
     certificate: Certificate
+    points: tuple[OperatingPoint, ...] = ()
+    """The trade-off of risk and coverage, for people to choose from."""
     format: int = field(default=1)
 
     @property

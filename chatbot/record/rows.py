@@ -231,6 +231,13 @@ def stored_turn(connection: Connection, condition: ColumnElement[bool]) -> Turn 
     return None if found is None else _turn(found)
 
 
+def last_turn(connection: Connection, condition: ColumnElement[bool]) -> Turn | None:
+    """The turn that meets the condition and was stored last."""
+    query = select(turns.c.id, turns.c.sequence, turns.c.body).where(condition)
+    found = connection.execute(query.order_by(turns.c.stored_at.desc(), turns.c.sequence.desc())).first()
+    return None if found is None else _turn(found)
+
+
 def page_of_turns(
     connection: Connection, *, since: datetime | None, after: tuple[str, int] | None, limit: int
 ) -> Sequence[StoredRow]:

@@ -202,6 +202,12 @@ class SqlTurnStore:
         with reading(self._engine) as connection:
             return rows.stored_turn(connection, turns.c.id == turn_id)
 
+    def find(self, beginning: str) -> Turn | None:
+        """The turn whose id begins so, the last stored one of several; "last": of all."""
+        start = "" if beginning == "last" else beginning
+        with reading(self._engine) as connection:
+            return rows.last_turn(connection, turns.c.id.startswith(start, autoescape=True))
+
     def ratings(self, turn_ids: Sequence[str]) -> Mapping[str, Rating]:
         """The ratings of these turns, by turn id."""
         with reading(self._engine) as connection:

@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from chatbot.types import Delta, Message, Rating, Turn
+from ui.commands.explain import show
 from ui.terminal import out, progress_bars, talk
 
 HELP = "/why explains the last answer · /up and /down rate it · /new starts again · /quit or Ctrl-D leaves"
@@ -43,7 +43,7 @@ def chat(
                 conversation, last = uuid.uuid4().hex, None
                 talk.print("[dim]A new conversation.[/]")
             elif text == "/why":
-                explain(last)
+                _why(last)
             elif text in ("/up", "/down"):
                 if last is not None:
                     service.bot.store.rate(Rating(last.id, "up" if text == "/up" else "down"))
@@ -57,6 +57,13 @@ def chat(
         talk.print()
     finally:
         service.close()
+
+
+def _why(last: Turn | None) -> None:
+    if last is None:
+        talk.print("[dim]Nothing was answered yet.[/]")
+    else:
+        show(last)
 
 
 def _typed() -> str:
@@ -84,30 +91,3 @@ def say(pieces: Iterable[Delta | Turn]) -> Turn | None:
     if turn.reply.quick_replies:
         out.print("      [dim]› " + escape(" · ".join(turn.reply.quick_replies)) + "[/]")
     return turn
-
-
-def explain(turn: Turn | None) -> None:
-    """Why the last answer was given, in words and numbers."""
-    if turn is None:
-        talk.print("[dim]Nothing was answered yet.[/]")
-        return
-    understood = turn.understanding
-    out.print(f"[bold]{turn.decision.kind}[/]: {escape(turn.reason)}")
-    out.print(
-        f"query: {escape(understood.query)}"
-        + (" (completed from the context)" if understood.rewritten else "")
-    )
-    out.print(
-        f"language {understood.language}, act {understood.act}, intent {understood.intent or '-'} ({understood.confidence:.2f}), sentiment {understood.sentiment:+.1f}"
-    )
-    if understood.slots:
-        out.print("slots: " + escape(", ".join(f"{k} = {v}" for k, v in understood.slots.items())))
-    if turn.hits:
-        table = Table("P", "passage", "matched wording", box=None)
-        for hit in turn.hits:
-            table.add_row(f"{hit.score:.2f}", escape(hit.passage.id), escape(hit.matched))
-        out.print(table)
-    for refusal in turn.reply.refused:
-        out.print(f"guard refused: {escape(refusal)}")
-    out.print("[dim]" + " · ".join(f"{k} {v * 1000:.1f} ms" for k, v in turn.seconds.items()) + "[/]")
-    out.print("[dim]" + " · ".join(f"{k} {v}" for k, v in turn.versions.items()) + "[/]")

@@ -121,9 +121,8 @@ def running_service(settings: Settings, *, calibrate: bool, progress: Report) ->
     """The assembled chatbot, following edits of its knowledge."""
     from chatbot.assemble import open_service
     from chatbot.fitting import calibrate_if_stale
-    from ui.commands.calibrate import DEFAULT_RISK
 
-    done = calibrate_if_stale(settings, risk=DEFAULT_RISK, progress=progress) if calibrate else ""
+    done = calibrate_if_stale(settings, progress=progress) if calibrate else ""
     if done:
         talk.print(done)
     service = open_service(settings, progress=progress)
