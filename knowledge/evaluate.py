@@ -16,7 +16,7 @@ import numpy as np
 
 from knowledge.errors import KnowledgeError
 from knowledge.items import FAQ_PREFIX
-from knowledge.types import Retriever
+from knowledge.types import Entry, Retriever
 
 Progress: TypeAlias = Callable[[str, float], None]
 """Told what is done and how much of it, 0..1."""
@@ -102,11 +102,17 @@ def quality(found: Sequence[Found]) -> Quality:
         msg = "None of the questions names an answer. Fill the column relevant_ids."
         raise KnowledgeError(msg)
     each = measure([(one.ids, one.judged.relevant) for one in found])
-    means = np.mean(
-        [(m.p_at_1, m.recall_at_5, m.mrr_at_10, m.map, m.ndcg_at_10) for m in each], axis=0
-    ).tolist()
     p50, p99 = (float(value) for value in np.percentile([one.ms for one in found], [50, 99]))
-    return Quality(len(found), *means, p50, p99)
+    return Quality(
+        n=len(found),
+        p_at_1=float(np.mean([one.p_at_1 for one in each])),
+        recall_at_5=float(np.mean([one.recall_at_5 for one in each])),
+        mrr_at_10=float(np.mean([one.mrr_at_10 for one in each])),
+        map=float(np.mean([one.map for one in each])),
+        ndcg_at_10=float(np.mean([one.ndcg_at_10 for one in each])),
+        ms_p50=p50,
+        ms_p99=p99,
+    )
 
 
 def measure(lists: Sequence[tuple[Sequence[str], frozenset[str]]]) -> list[Measures]:
@@ -154,3 +160,21 @@ def read_judged(path: Path) -> list[Judged]:
         for row in rows
         if (row["query"] or "").strip()
     ]
+
+
+def read_entries(path: Path) -> tuple[list[Entry], int]:
+    """The entries of an FAQ file in any import format, each row one, and how many rows are no FAQ.
+
+    Raises:
+        UnreadableFileError: The file cannot be read.
+        KnowledgeError: No row is one.
+    """
+    from knowledge.sources.faq import read_faqs
+
+    rows = read_faqs(path).rows
+    entries = [row.faq.entry() for row in rows if row.faq and row.faq.enabled]
+    if not entries:
+        why = next((f" {problem}" for row in rows for problem in row.problems), "")
+        msg = f"{path} has no FAQ that could be searched.{why} Put at least one row with a question and an answer below its header."
+        raise KnowledgeError(msg)
+    return entries, len(rows) - len(entries)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from knowledge.fusion import OTHER_LANGUAGE, Method, fuse
+from knowledge.fusion import OTHER_LANGUAGE, Method, Weights, fuse, shared
 from knowledge.index.snapshot import Candidates, Numbers, Query, Snapshot, read_query
 from knowledge.lexical import Scores, bigram_likeness, fold
 from knowledge.types import Encoder, Hit, Matrix
@@ -21,10 +21,18 @@ NEAR_TIE = 0.02
 class SnapshotRetriever:
     """A `Retriever` over one snapshot that never changes: for evaluation, tests and notebooks."""
 
-    def __init__(self, snapshot: Snapshot, encoder: Encoder, *, method: Method = "hybrid") -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        encoder: Encoder,
+        *,
+        method: Method = "hybrid",
+        weights: Weights | None = None,
+    ) -> None:
         self._snapshot = snapshot
         self._encoder = encoder
         self._method: Method = method
+        self._weights = weights
 
     @property
     def version(self) -> str:
@@ -33,7 +41,15 @@ class SnapshotRetriever:
 
     def search(self, query: str, k: int = 5, *, locale: str | None = None) -> Sequence[Hit]:
         """The best `k` hits, best first."""
-        return search(self._snapshot, self._encoder, query, k=k, locale=locale, method=self._method)
+        return search(
+            self._snapshot,
+            self._encoder,
+            query,
+            k=k,
+            locale=locale,
+            method=self._method,
+            weights=self._weights,
+        )
 
 
 def search(
@@ -44,6 +60,7 @@ def search(
     k: int = 5,
     locale: str | None = None,
     method: Method = "hybrid",
+    weights: Weights | None = None,
 ) -> list[Hit]:
     """The best `k` hits for a query in one snapshot, best first, at most one a passage.
 
@@ -54,12 +71,13 @@ def search(
         k: How many hits.
         locale: The customer's language; passages of others are found only when nothing else fits.
         method: "hybrid", or one of its halves alone, for comparison.
+        weights: Of stored answers, where they were fitted to this knowledge; None: as shipped.
     """
     read = read_query(query)
     if not len(snapshot) or not read.bare:
         return []
     vector = None if method == "bm25" else encoder.encode_queries([read.text])[0]
-    return search_vector(snapshot, read, vector, k=k, locale=locale, method=method)
+    return search_vector(snapshot, read, vector, k=k, locale=locale, method=method, weights=weights)
 
 
 def search_vector(
@@ -70,10 +88,18 @@ def search_vector(
     k: int,
     locale: str | None = None,
     method: Method = "hybrid",
+    weights: Weights | None = None,
 ) -> list[Hit]:
     """As `search`, for a query that is already encoded; float32, shape (dimension,)."""
     found = snapshot.candidates(query, vector, depth=max(DEPTH, 4 * k), words=method != "dense")
-    scores = fuse(found, documents=snapshot.documents[found.passages], noise=snapshot.noise, method=method)
+    scores = fuse(
+        found,
+        documents=snapshot.documents[found.passages],
+        noise=snapshot.noise,
+        method=method,
+        weights=weights,
+    )
+    scores = shared(scores, snapshot.asked[found.passages])
     native = _native(snapshot, found.passages, locale)
     scores = np.where(native, scores, scores * OTHER_LANGUAGE).astype(np.float32)
     scores[found.refused] = -1.0

@@ -142,6 +142,8 @@ class Snapshot:
         self.documents = np.array([entry.passage.source == "document" for entry in self.entries], np.bool_)
         self.groups = _groups(entry.passage.text for entry in self.entries)
         """Passages with the same text have the same number; int64, shape (passages,)."""
+        self.asked = _groups(_standard_question(entry) for entry in self.entries)
+        """Answers to the same standard question have the same number; int64, shape (passages,)."""
         self._by_bare = self._wordings()
 
     def __len__(self) -> int:
@@ -279,6 +281,12 @@ class Snapshot:
                 if wording:
                     found[wording].append(number)
         return {wording: tuple(numbers) for wording, numbers in found.items()}
+
+
+def _standard_question(entry: Entry) -> str:
+    """What an entry answers; the pieces of a document share a heading and answer different things."""
+    passage = entry.passage
+    return passage.id if passage.source == "document" else passage.title or passage.id
 
 
 def _groups(texts: Iterable[str]) -> Numbers:

@@ -224,3 +224,29 @@ def test_cosines_count_from_the_encoders_noise() -> None:
     scaled = above_noise(np.array([0.7, 0.8, 0.9, 1.0], np.float32), 0.8)
 
     assert scaled.tolist() == pytest.approx([0.0, 0.0, 0.5, 1.0], abs=1e-6)
+
+
+def test_all_answers_to_one_question_stand_together_and_their_own_words_order_them() -> None:
+    retriever = retriever_of(
+        entry("plain", "How do I cross out text?", answer="Use two tildes."),
+        entry("other", "How do I cross out a line?", answer="On github a plugin draws lines."),
+        entry("tags", "How do I cross out text?", answer="Write the del tag on github."),
+        entry("long", "How do I cross out text?", answer="It is not possible."),
+    )
+
+    found = ids(retriever.search("cross out text github", 4))
+
+    assert found[0] == "tags"
+    assert set(found[:3]) == {"plain", "tags", "long"}
+
+
+def test_pieces_of_a_document_do_not_share_scores_with_those_under_the_same_heading() -> None:
+    retriever = retriever_of(
+        entry("doc:1", "Returns", answer="Send the parcel back within 30 days.", source="document"),
+        entry("doc:2", "Returns", answer="Opening hours of the museum.", source="document"),
+    )
+
+    first, second = retriever.search("send the parcel back", 2)
+
+    assert first.passage.id == "doc:1"
+    assert second.score < 0.8 * first.score
