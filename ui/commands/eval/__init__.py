@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import typer
 
+from ui.commands.eval.answers import answers
+from ui.commands.eval.dialogue import dialogue
+from ui.commands.eval.faq import faq
+from ui.commands.eval.redact import redact
+from ui.commands.eval.rewrite import rewrite
+
 app = typer.Typer(
     no_args_is_help=True,
     help="Measure quality on files with known results; offline, with a seed, as JSON or a table.",
@@ -13,3 +19,10 @@ app = typer.Typer(
 @app.callback()
 def _root() -> None:
     """Keeps `eval` a group whatever the number of tasks."""
+
+
+app.command("answers")(answers)
+app.command("dialogue")(dialogue)
+app.command("faq")(faq)
+app.command("redact")(redact)
+app.command("rewrite")(rewrite)
