@@ -9,6 +9,7 @@ from ui.commands.eval.dialogue import dialogue
 from ui.commands.eval.faq import faq
 from ui.commands.eval.redact import redact
 from ui.commands.eval.rewrite import rewrite
+from ui.commands.eval.suite import run_all
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,3 +27,4 @@ app.command("dialogue")(dialogue)
 app.command("faq")(faq)
 app.command("redact")(redact)
 app.command("rewrite")(rewrite)
+app.command("all")(run_all)

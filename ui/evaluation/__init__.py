@@ -1,0 +1,1 @@
+"""Suites of measurements: what to run, what changed, and the page that shows it."""
