@@ -39,6 +39,12 @@ class BundledEncoder(Frozen):
 
         return open_bundled(cache=cache, precision=self.precision, threads=threads)
 
+    def weights(self, *, cache: Path) -> tuple[Path, str]:
+        """The folder that fine-tuning starts from, and the prefix of queries."""
+        from knowledge.packaged import ENCODER, QUERY_PREFIX, require
+
+        return require(cache, ENCODER), QUERY_PREFIX
+
 
 class SentenceTransformersEncoder(Frozen):
     """Any sentence-transformers folder, or a hub name where a hub can be reached."""
@@ -60,6 +66,12 @@ class SentenceTransformersEncoder(Frozen):
             precision=self.precision,
             threads=threads,
         )
+
+    def weights(self, *, cache: Path) -> tuple[Path, str]:  # noqa: ARG002 - one shape for all encoders
+        """The folder that fine-tuning starts from, and the prefix of queries."""
+        from knowledge.encode.folder import find_folder
+
+        return find_folder(self.model), self.query_prefix
 
 
 EncoderSettings: TypeAlias = Annotated[

@@ -7,6 +7,7 @@ import typer
 from ui.commands.eval.answers import answers
 from ui.commands.eval.dialogue import dialogue
 from ui.commands.eval.faq import faq
+from ui.commands.eval.intents import intents
 from ui.commands.eval.redact import redact
 from ui.commands.eval.rewrite import rewrite
 from ui.commands.eval.suite import run_all
@@ -25,6 +26,7 @@ def _root() -> None:
 app.command("answers")(answers)
 app.command("dialogue")(dialogue)
 app.command("faq")(faq)
+app.command("intents")(intents)
 app.command("redact")(redact)
 app.command("rewrite")(rewrite)
 app.command("all")(run_all)
