@@ -7,7 +7,7 @@ uses the whole range. The sum keeps the margin between answers, which ranks alon
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -42,7 +42,7 @@ over 2,147 pieces P@1 is .67; BM25 alone has .66, the text's cosine alone .60.""
 OTHER_LANGUAGE = 0.85
 """Factor for a passage in another language than the customer's: found when nothing else fits."""
 OWN = 0.05
-"""What an answer's own score counts beside the best score among the answers to the same question."""
+"""What an answer's own score counts beside what the answers to the same question have together."""
 EXACT = 0.95
 """Least score of a passage that has the query among its wordings, word for word."""
 
@@ -50,6 +50,7 @@ EXACT = 0.95
 def fuse(
     found: Candidates,
     *,
+    asked: Numbers,
     documents: npt.NDArray[np.bool_],
     noise: float,
     method: Method,
@@ -59,18 +60,18 @@ def fuse(
 
     Args:
         found: n candidates.
+        asked: Number of the question that each answers; shape (n,). Answers to one question stand together,
+            ordered by their own scores: on StackFAQ, where 125 questions have 719 answers, MAP rises from .881
+            to .924 and P@1 from .887 to .897; where each question has one answer nothing changes.
         documents: True where a candidate is a piece of a document; shape (n,).
         noise: Cosine of unrelated texts under the encoder.
         method: Which parts take part.
         weights: Of stored answers, where they were fitted to the knowledge at hand; None: as shipped.
     """
-    cosines = above_noise(found.cosine_question, noise), above_noise(found.cosine_answer, noise)
-    scores = np.where(
-        documents,
-        _sum(found, *cosines, DOCUMENT, method),
-        _sum(found, *cosines, weights or FAQ, method),
-    )
-    lifted: Scores = np.where(found.exact, EXACT + (1 - EXACT) * scores, scores).astype(np.float32)
+    own = _scores(found, documents, noise, method, weights or FAQ)
+    if together := shared(found, asked):
+        own = (1 - OWN) * _scores(together, documents, noise, method, weights or FAQ) + OWN * own
+    lifted: Scores = np.where(found.exact, EXACT + (1 - EXACT) * own, own).astype(np.float32)
     return np.clip(lifted, 0.0, 1.0)
 
 
@@ -80,26 +81,33 @@ def above_noise(cosines: Matrix, noise: float) -> Matrix:
     return scaled
 
 
-def shared(scores: Scores, asked: Numbers) -> Scores:
-    """Scores that the answers to one question share, so that they stand together in the list.
+def shared(found: Candidates, asked: Numbers) -> Candidates | None:
+    """The candidates with what the answers to one question tell together about it; None where none share one.
 
-    Whether a question is the customer's is told by all of its answers; which of them comes first, by their own
-    scores. On StackFAQ, where 125 questions have 719 answers, MAP rises from .881 to .916; where each question
-    has one answer nothing changes.
+    Whether a question is the customer's is told by all of its answers: by the cosine of the best, and by the
+    words of all (a long answer alone has some of any words).
 
     Args:
-        scores: Of n candidates.
+        found: n candidates.
         asked: Number of the question that each answers; shape (n,).
     """
     _, group, sizes = np.unique(asked, return_inverse=True, return_counts=True)
     if not len(sizes) or sizes.max() == 1:
-        return scores
-    best = np.zeros(len(sizes), np.float32)
-    np.maximum.at(best, group, scores)
-    together: Scores = np.where(sizes[group] > 1, (1 - OWN) * best[group] + OWN * scores, scores).astype(
-        np.float32
-    )
-    return together
+        return None
+    nearest = np.full(len(sizes), -1, np.float32)
+    np.maximum.at(nearest, group, found.cosine_answer)
+    words = (np.bincount(group, found.bm25) / sizes).astype(np.float32)
+    return replace(found, cosine_answer=nearest[group], bm25=words[group])
+
+
+def _scores(
+    found: Candidates, documents: npt.NDArray[np.bool_], noise: float, method: Method, weights: Weights
+) -> Scores:
+    cosines = above_noise(found.cosine_question, noise), above_noise(found.cosine_answer, noise)
+    scores: Scores = np.where(
+        documents, _sum(found, *cosines, DOCUMENT, method), _sum(found, *cosines, weights, method)
+    ).astype(np.float32)
+    return scores
 
 
 def _sum(found: Candidates, question: Matrix, answer: Matrix, weights: Weights, method: Method) -> Matrix:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from knowledge.fusion import OTHER_LANGUAGE, Method, Weights, fuse, shared
+from knowledge.fusion import OTHER_LANGUAGE, Method, Weights, fuse
 from knowledge.index.snapshot import Candidates, Numbers, Query, Snapshot, read_query
 from knowledge.lexical import Scores, bigram_likeness, fold
 from knowledge.types import Encoder, Hit, Matrix
@@ -94,12 +94,12 @@ def search_vector(
     found = snapshot.candidates(query, vector, depth=max(DEPTH, 4 * k), words=method != "dense")
     scores = fuse(
         found,
+        asked=snapshot.asked[found.passages],
         documents=snapshot.documents[found.passages],
         noise=snapshot.noise,
         method=method,
         weights=weights,
     )
-    scores = shared(scores, snapshot.asked[found.passages])
     native = _native(snapshot, found.passages, locale)
     scores = np.where(native, scores, scores * OTHER_LANGUAGE).astype(np.float32)
     scores[found.refused] = -1.0

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from knowledge.build import arrange
-from knowledge.fusion import FAQ, Weights, fuse, shared
+from knowledge.fusion import FAQ, Weights, fuse
 from knowledge.index.snapshot import Candidates, Query, Snapshot, read_query
 from knowledge.index.texts import Progress
 from knowledge.settings import RetrievalSettings
@@ -121,12 +121,12 @@ def _reciprocal_ranks(
         passages = one.found.passages
         scores = fuse(
             one.found,
+            asked=snapshot.asked[passages],
             documents=snapshot.documents[passages],
             noise=snapshot.noise,
             method="hybrid",
             weights=weights,
         )
-        scores = shared(scores, snapshot.asked[passages])
         groups = snapshot.groups[passages] == snapshot.groups[one.passage]
         if groups.any():
             reciprocal[number] = 1 / (1 + (scores[~groups] > scores[groups].max()).sum())

@@ -6,6 +6,9 @@ shows. A reply is right when the entry that is sent is among those that the file
 coverage                share of the answerable questions that get a right answer
 wrong_rate              share of the given answers that are wrong, those to unanswerable questions included
 unanswerable_answered   share of the unanswerable questions that get an answer
+risk_target_met         whether the wrong rate on these questions is at most the risk (answers must be given)
+risk_certified          whether the calibration questions bound it by the risk; where they do not, the strictest
+                        threshold stands, and nothing is promised
 aurc                    area under the risk-coverage curve over all questions; less is better
 """
 
@@ -102,6 +105,7 @@ def measure_answers(point: OperatingPoint, judged: Sequence[Judged], *, risk: fl
         "risk": risk,
         "threshold": point.threshold,
         "fitted_on": point.fitted_on,
+        "risk_certified": float(point.figures["wrong_rate_upper"]) <= risk,
         **({"by_language": parts} if len(parts) > 1 else {}),
         "curve": risk_coverage(probability, right),
     }
