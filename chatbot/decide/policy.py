@@ -316,7 +316,9 @@ def _clarify(
     near = [hit for hit in hits if hit.passage.source != "document" and hit.passage.id not in told][:3]
     best = near[0].score if near else 0.0
     intent = policy.intents.get(u.intent or "")
-    meant = bool(intent and intent.description and u.confidence >= policy.thresholds.intent * MAYBE)
+    # "Do you mean “I want to die”?" is never asked, nor is small talk.
+    askable = intent is not None and bool(intent.description) and "." not in intent.name
+    meant = askable and u.confidence >= policy.thresholds.intent * MAYBE
     if best < policy.thresholds.clarify and not meant:
         return None
     near = [hit for hit in near if not meant or hit.score >= policy.thresholds.clarify]

@@ -33,9 +33,13 @@ ORDER = Intent.model_validate(
     }
 )
 COMPLAINT = Intent.model_validate({"name": "complaint", "handoff": "always"})
-CARE = Intent.model_validate({"name": "care.emergency", "templates": [{"text": {"en": "Call 112."}}]})
+CARE = Intent.model_validate(
+    {"name": "care.emergency", "description": "Danger.", "templates": [{"text": {"en": "Call 112."}}]}
+)
 CANCEL = Intent.model_validate({"name": "smalltalk.cancel", "templates": [{"text": {"en": "Fine."}}]})
-HELLO = Intent.model_validate({"name": "smalltalk.greeting", "templates": [{"text": {"en": "Hi."}}]})
+HELLO = Intent.model_validate(
+    {"name": "smalltalk.greeting", "description": "Hello.", "templates": [{"text": {"en": "Hi."}}]}
+)
 POLICY = RulePolicy(
     intents={intent.name: intent for intent in (ORDER, COMPLAINT, CARE, CANCEL, HELLO)},
     thresholds=Thresholds(answer=0.8, strict=0.9, clarify=0.4, compose=0.5, intent=0.6, suggest=0.7),

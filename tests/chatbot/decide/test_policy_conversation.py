@@ -105,3 +105,11 @@ def test_a_template_is_not_said_a_third_time_in_a_row() -> None:
 
     assert once == UseTemplate("order_status", {"order_id": "A1"})
     assert twice == Decline("nothing_more")
+
+
+def test_nobody_is_asked_whether_they_meant_danger_or_small_talk() -> None:
+    eager = replace(POLICY, thresholds=replace(POLICY.thresholds, intent=0.5))
+
+    for name in ("care.emergency", "smalltalk.greeting"):
+        unsure = replace(ASKED, intent=name, confidence=0.45)
+        assert eager.decide(unsure, (hit(0.1),), ()).decision == Decline("out_of_scope")

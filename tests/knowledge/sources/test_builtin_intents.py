@@ -9,8 +9,10 @@ from knowledge.sources.intents import PLACEHOLDER
 def test_small_talk_and_care_are_there_in_both_languages() -> None:
     intents = {intent.name: intent for intent in load_builtin_intents()}
 
-    topics = "greeting thanks goodbye bot_identity how_are_you praise insult capabilities cancel acknowledge"
+    topics = "greeting thanks goodbye bot_identity how_are_you praise insult capabilities cancel acknowledge contact_noted"
     assert intents.keys() == {"care.emergency", *(f"smalltalk.{topic}" for topic in topics.split())}
+    told_by_wording = intents.pop("smalltalk.contact_noted")
+    assert told_by_wording.templates[-1].text.keys() == {"zh", "en"}
     for intent in intents.values():
         for language in ("zh", "en"):
             assert len(intent.examples[language]) >= 15
