@@ -134,7 +134,10 @@ def _hit(
     number = int(found.passages[place])
     passage = snapshot.entries[number].passage
     matched = snapshot.matched(number, vector, query)
+    asked = snapshot.asked[found.passages]
     others = scores[groups != groups[place]]
+    # Another answer to the same question is a near tie, and no sign that another question was meant.
+    elsewhere = scores[(groups != groups[place]) & (asked != asked[place])]
     score = float(scores[place])
     features: Mapping[str, float] = {
         "cosine_question": float(found.cosine_question[place]),
@@ -146,6 +149,7 @@ def _hit(
         "bigrams": bigram_likeness(query.folded, fold(matched)),
         "fused": score,
         "margin": score - max(float(others.max(initial=0.0)), 0.0),
+        "question_margin": score - max(float(elsewhere.max(initial=0.0)), 0.0),
         "near_ties": float(np.count_nonzero(np.abs(others - score) < NEAR_TIE)),
         "is_faq": float(passage.source != "document"),
         "exact": float(found.exact[place]),

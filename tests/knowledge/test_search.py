@@ -91,7 +91,7 @@ def test_features_say_what_the_score_was_made_of() -> None:
 
     assert set(first.features) == {
         "cosine_question", "cosine_answer", "bm25", "overlap", "likeness", "coverage",
-        "bigrams", "fused", "margin", "near_ties", "is_faq", "exact",
+        "bigrams", "fused", "margin", "question_margin", "near_ties", "is_faq", "exact",
     }  # fmt: skip
     assert first.features["fused"] == first.score
     assert first.features["margin"] == pytest.approx(first.score - second.score, abs=1e-6)
@@ -123,6 +123,7 @@ def test_two_answers_to_one_question_are_near_ties() -> None:
     first = retriever_of(*rivals).search("how long is the warranty", 2)[0]
 
     assert first.features["near_ties"] == 1.0
+    assert first.features["question_margin"] == first.score  # no other question could be meant
     assert abs(first.features["margin"]) < 0.02
 
 
