@@ -196,6 +196,7 @@ def open_reader(settings: Settings, knowledge: KnowledgeStore, encoder: Batching
         intents=intents,
         classifier=IntentClassifier.fit(intents, encoder, negatives=wordings, folder=folder),
         wordings=wordings,
+        bot_name=settings.project.bot_name,
         default_language=settings.languages.default,
         context_turns=settings.understanding.context_turns,
         timezone=ZoneInfo(settings.handoff.timezone),

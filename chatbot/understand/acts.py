@@ -8,6 +8,7 @@ Fixed lists, because these must work from the first minute, whatever a model thi
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Literal
 
 _FLAGS = re.IGNORECASE | re.VERBOSE
@@ -180,7 +181,7 @@ _PLAIN_DENIAL = re.compile(
 _COURTESY_ZH = r"你好[啊呀哈]?|您好[啊呀]?|哈喽|哈啰|嗨|在[吗么嘛]|在不在|亲亲?们?(?=[,，。!！~\s你您我在请问想]|$)|请问一下|请问下?|麻烦问一下|想问一下|想问下|问一下|问下|早上好|上午好|中午好|下午好|晚上好|早安|打扰一?下了?|打扰了|大佬|小姐姐|小哥哥|客服(?=你好|您好|[,，])|老板(?=[,，])|你好呀"
 _GREETING_ZH = re.compile(rf"^(?:(?:{_COURTESY_ZH})[\s,，.。!！~～?？、:：]*)+", re.IGNORECASE)
 _GREETING_EN = re.compile(
-    r"^(?:(?:hi+|hello+|hey+|hiya|howdy|greetings|good (?:morning|afternoon|evening|day)|dear (?:sir|madam|team|all)|excuse me|pardon me)(?: there| team| guys| all| everyone| again| kefu| folks)?\b[\s,.!~:;-]*)+(?:(?:please help|quick question|i have a (?:quick )?question|how are you(?: doing| today)?)\b[\s,.!?~:;-]*)*",
+    r"^(?:(?:hi+|hello+|hey+|hiya|howdy|greetings|good (?:morning|afternoon|evening|day)|dear (?:sir|madam|team|all)|excuse me|pardon me)(?: there| team| guys| all| everyone| again| kefu| folks)?\b[\s,.!~:;-]*)+(?:(?:please help|quick question|(?:\d|two|three|a couple of|a few) (?:quick )?(?:things|questions)|i have a (?:quick )?question|how are you(?: doing| today)?)\b[\s,.!?~:;-]*)*",
     re.IGNORECASE,
 )
 _THANKS_TAIL = re.compile(
@@ -277,6 +278,15 @@ def farewell(text: str) -> Literal["goodbye", "thanks"] | None:
             width = sum(2 if char > "\u2e7f" else 1 for char in before)
             return kind if width <= _LONGEST_BEFORE and not _NO_PLEASANTRY.search(before) else None
     return None
+
+
+def called_by(name: str) -> Callable[[str], str]:
+    """What takes the bot's name off a message's ends: "how are you, Lumi" -> "how are you"."""
+    if not name.strip():
+        return lambda text: text
+    word = rf"(?<![A-Za-z]){re.escape(name.strip())}(?![A-Za-z])"
+    ends = re.compile(rf"^\W*{word}[\s,，:：!！.。]+(?=\w)|(?<=\w)[\s,，]*{word}(?=\W*$)", re.IGNORECASE)
+    return lambda text: ends.sub("", text)
 
 
 def without_courtesy(text: str) -> str:

@@ -13,6 +13,7 @@ from datetime import date, tzinfo
 
 from chatbot.types import Act, Message, Turn, Understanding
 from chatbot.understand import acts
+from chatbot.understand.codes import code_begun, codes_in
 from chatbot.understand.intent import Guess, IntentClassifier, out_of_scope
 from chatbot.understand.language import (
     ENGLISH_FUNCTION_WORDS,
@@ -77,6 +78,7 @@ class Reader:
         intents: Sequence[Intent],
         classifier: IntentClassifier,
         wordings: Iterable[str] = (),
+        bot_name: str = "",
         default_language: str = "zh",
         context_turns: int = 6,
         timezone: tzinfo | None = None,
@@ -87,12 +89,14 @@ class Reader:
             intents: The company's and the built-in ones.
             classifier: Fitted on the same intents; its encoder is the one that retrieval uses.
             wordings: Questions and titles of the company's knowledge, in any language.
+            bot_name: What the bot is called: being called so says nothing.
             default_language: Spoken when nothing tells.
             context_turns: How many earlier turns a message may refer to.
             timezone: Of the customers; None takes the days of `Message.sent_at` as they are.
         """
         self._intents = {intent.name: intent for intent in intents}
         self._classifier = classifier
+        self._called = acts.called_by(bot_name)
         self._default_language = default_language
         self._context_turns = context_turns
         self._timezone = timezone
@@ -144,7 +148,7 @@ class Reader:
         return replace(self._told(understood, heard), slots={**elsewhere, **understood.slots})
 
     def _hear(self, message: Message, history: Sequence[Turn]) -> _Heard:
-        typed = tidy(message.text)
+        typed = self._called(tidy(message.text))
         last = history[-1].understanding if history else None
         previous = Tongue(last.language, last.script, certain=True) if last else None
         spelt = None if HAN.search(typed) else self._pinyin.read(typed)
@@ -290,7 +294,7 @@ class Reader:
                 new_words=tuple(content_words(bare)),
                 stranger=guess.stranger,
             )
-        codes = {} if guess.exact else self._codes(heard)
+        codes = {} if guess.exact else codes_in(self._intents, heard.text, today=heard.day)
         if guess.intent.startswith(_SMALLTALK) and query == bare and not codes and is_smalltalk(guess, bare):
             return replace(
                 _understanding(bare, "smalltalk", intent=guess.intent, confidence=guess.confidence),
@@ -299,6 +303,8 @@ class Reader:
         guess = staying(guess, task, bare, follows=query != bare)
         if codes:
             guess = self._about_codes(heard, task, codes) or guess
+        elif not guess.exact and (started := code_begun(self._intents, heard.text)):
+            guess = Guess(started, _NUMBER_CONFIDENCE, {started: _NUMBER_CONFIDENCE})
         stays = not codes and task is not None and may_stay(guess, task, bare, intents=self._intents)
         if stays and task is not None:
             guess = replace(guess, intent=task.intent.name)
@@ -316,17 +322,6 @@ class Reader:
             stranger=guess.stranger,
             scores=guess.scores,
         )
-
-    def _codes(self, heard: _Heard) -> dict[str, list[str]]:
-        """Order numbers and the like that the message states: intent -> values."""
-        found: dict[str, list[str]] = {}
-        for intent in self._intents.values():
-            for slot in intent.slots:
-                values = values_in(slot, heard.text, today=heard.day) if slot.type == "pattern" else []
-                # "over 12" may read as a coupon when one is asked for, but nobody brought it up.
-                if written := [value for value in values if value.lower() in heard.text.lower()]:
-                    found.setdefault(intent.name, []).extend(written)
-        return found
 
     def _about_codes(self, heard: _Heard, task: Task | None, codes: dict[str, list[str]]) -> Guess | None:
         """What a message with an order number is about: its other words tell; without any, the task at hand does,

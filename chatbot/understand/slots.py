@@ -86,6 +86,12 @@ def values_in(slot: Slot, text: str, *, today: date, asked: bool = False) -> lis
     return list(dict.fromkeys(found))
 
 
+def resembles(slot: Slot, text: str) -> bool:
+    """Whether a message is such a number but for its length: "LM20261100" where LM and ten digits are wanted."""
+    prefix = re.match(r"\^?([A-Z]{1,5})(?=\\d|\[0-9\])", slot.pattern or "")
+    return prefix is not None and re.fullmatch(rf"\W*{prefix[1]}\d{{3,}}\W*", text, re.IGNORECASE) is not None
+
+
 def states_contact(text: str) -> bool:
     """Whether a message holds a phone number or an e-mail address."""
     return bool(EMAIL.search(text) or _phone_values(text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chatbot.understand.acts import (
+    called_by,
     is_cancel,
     is_correction,
     is_plain_denial,
@@ -176,3 +177,18 @@ def test_a_statement_is_no_question(text: str) -> None:
 )
 def test_a_greeting_around_a_question_is_left_out_of_it(text: str, point: str) -> None:
     assert without_courtesy(text) == point
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("how are you, Lumi", "how are you"),
+        ("lumi, where is my order", "where is my order"),
+        ("Lumi 你好吗？", "你好吗？"),
+        ("lumi", "lumi"),
+        ("is luminous paint sold", "is luminous paint sold"),
+    ],
+)
+def test_the_bots_name_at_the_ends_of_a_message_says_nothing(text: str, rest: str) -> None:
+    assert called_by("Lumi")(text) == rest
+    assert called_by("")(text) == text

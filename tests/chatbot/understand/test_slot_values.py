@@ -14,6 +14,7 @@ from chatbot.understand.slots import (
     fill,
     known_values,
     place_in_list,
+    resembles,
     stated_values,
     telling_values,
     values_in,
@@ -225,3 +226,8 @@ def test_what_the_customer_stated_is_listed_in_its_first_order() -> None:
     history = [turn("KF20260311 and KF20260312"), turn("KF20260311 again")]
 
     assert stated_values(history, ORDER) == ["KF20260311", "KF20260312"]
+
+
+@pytest.mark.parametrize(("text", "is_one"), [("KF2026031", True), ("kf202603111。", True), ("KF", False), ("my KF2026031", False), ("XY2026031", False)])  # fmt: skip
+def test_a_number_with_a_digit_too_few_or_too_many_is_recognised_as_one(text: str, *, is_one: bool) -> None:
+    assert resembles(ORDER, text) is is_one
