@@ -10,6 +10,8 @@ from ui.commands.eval.faq import faq
 from ui.commands.eval.intents import intents
 from ui.commands.eval.redact import redact
 from ui.commands.eval.rewrite import rewrite
+from ui.commands.eval.sentiment import sentiment
+from ui.commands.eval.slots import slots
 from ui.commands.eval.suite import run_all
 
 app = typer.Typer(
@@ -29,4 +31,6 @@ app.command("faq")(faq)
 app.command("intents")(intents)
 app.command("redact")(redact)
 app.command("rewrite")(rewrite)
+app.command("sentiment")(sentiment)
+app.command("slots")(slots)
 app.command("all")(run_all)
