@@ -176,13 +176,15 @@ def _factor(passage: Passage, locale: str | None) -> float:
 
 def _hit(item: Found, query: str, score: float, rank: int, *, others: Sequence[float]) -> Hit:
     asked, words = set(tokenize(query)), set(tokenize(item.matched))
+    margin = score - max(others, default=0.0)
     features = {
         "cosine_question": item.question,
         "cosine_answer": item.answer,
         "overlap": len(asked & words) / max(len(asked), 1),
         "bigrams": bigram_likeness(fold(query), fold(item.matched)),
         "fused": score,
-        "margin": score - max(others, default=0.0),
+        "margin": margin,
+        "question_margin": margin,
         "is_faq": float(item.passage.source != "document"),
         "exact": float(bare(query) == bare(item.matched)),
     }
