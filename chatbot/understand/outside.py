@@ -20,7 +20,7 @@ Flags = npt.NDArray[np.bool_]
 
 _FOLDS = 4
 _USED = 4_000
-"""Examples with which whole intents are left out: 2 s a fold."""
+"""Examples with which whole intents are left out; a system is solved for each fold."""
 _BLOCK = 1024
 
 
@@ -53,7 +53,7 @@ class Detector:
 def signs_of(fit: Fit, views: Views, scores: Matrix, *, own: bool = False) -> Matrix:
     """The best score, its lead, the sum of all squared scores, and the cosine of the nearest example.
 
-    Shared words were tried as a fifth sign and told nothing more (AUROC on CLINC150 .980 with and without).
+    Shared words were tried as a fifth sign; on CLINC150 its weight was a tenth of the best score's.
 
     Args:
         fit: With the examples.
