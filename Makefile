@@ -37,7 +37,7 @@ test: setup lint  ## Everything that fits ten minutes, with coverage
 	$(BIN)/pytest -m "not hard" -n 2 --dist loadfile --cov --cov-report=
 	$(BIN)/coverage report --fail-under=$(COVERAGE) | tail -n 25
 
-COVERAGE := 60
+COVERAGE := 90
 
 test-hard: setup  ## The long reliability tests
 	$(BIN)/pytest -m hard
