@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from chatbot.types import Turn, Understanding, told_in
 from knowledge.types import Hit, Retriever
 
 LIKELY = 0.5
+ON_TOPIC = 5.0
+"""How many times likelier an entry is meant when the last answer was of its category."""
+BEHIND = 0.01
 SURE_ALONE = 0.8
 """P(answers) from which the other reading of a message cannot be worth its time."""
 
@@ -28,8 +31,31 @@ def recall(
     if not understanding.other_reading or (found and found[0].score >= SURE_ALONE):
         return found
     told = told_in(history[-1]) if history else frozenset()
-    others = retriever.search(understanding.other_reading, k, locale=language)
-    return best_of(found, [hit for hit in others if hit.score >= LIKELY and hit.passage.id not in told])[:k]
+    topics = (
+        {hit.passage.category for hit in history[-1].hits if hit.passage.id in told} if history else set()
+    )
+    others = _on_topic(
+        retriever.search(understanding.other_reading, 2 * k, locale=language), topics - {None}, told
+    )
+    likely = [hit for hit in others if hit.score >= LIKELY and hit.passage.id not in told]
+    if likely:
+        # What was just said comes after what is likely and new: the context's words alone may have found it.
+        most = max(hit.score for hit in likely) - BEHIND
+        found = [replace(hit, score=min(hit.score, most)) if hit.passage.id in told else hit for hit in found]
+    return best_of(found, likely)[:k]
+
+
+def _on_topic(hits: Sequence[Hit], topics: Collection[str | None], told: Collection[str]) -> list[Hit]:
+    """The hits, those of the category that was just spoken of with better odds.
+
+    "Who pays the shipping?" after a question on returns means the return's.
+    """
+    return [
+        replace(hit, score=ON_TOPIC * hit.score / (1 + (ON_TOPIC - 1) * hit.score))
+        if hit.passage.category in topics and hit.passage.id not in told
+        else hit
+        for hit in hits
+    ]
 
 
 def best_of(*found: Sequence[Hit]) -> list[Hit]:

@@ -73,3 +73,22 @@ def test_a_turn_told_what_it_answered_with_and_not_what_it_offered() -> None:
     both = Several((AnswerFrom(("a", "offered"), verbatim=True), AskSlot("i", "s", passage_id="rule")))
 
     assert told_in(replace(said(), decision=both)) == {"a", "rule"}
+
+
+def test_an_entry_of_the_topic_just_spoken_of_is_likelier_and_comes_before_what_was_said() -> None:
+    def of(name: str, score: float, category: str) -> Hit:
+        found = hit(name, score)
+        return replace(found, passage=replace(found.passage, category=category))
+
+    told, shipping, delivery = (
+        of("told", 0.66, "returns"),
+        of("postage", 0.25, "returns"),
+        of("fees", 0.55, "delivery"),
+    )
+    shelf = Shelf(return_headphones_who_pays=[told], who_pays=[delivery, shipping])
+    asked = Understanding("return headphones who pays", "en", rewritten=True, other_reading="who pays")
+
+    found = recall(shelf, asked, (replace(said("told"), hits=(told,)),), k=5)
+
+    assert [one.passage.id for one in found] == ["postage", "told", "fees"]
+    assert found[0].score == 0.625  # odds of 1 to 3, five times better
