@@ -167,8 +167,14 @@ def open_policy(
 ) -> RulePolicy:
     """The rules in force, over the project's thresholds."""
     calibration, stale = calibration_in_force(settings, entries=entries, encoder=encoder)
+    return _rules(settings, all_intents(knowledge), calibration, stale)
+
+
+def _rules(
+    settings: Settings, intents: Mapping[str, Intent], calibration: Calibration, stale: str
+) -> RulePolicy:
     return RulePolicy(
-        all_intents(knowledge),
+        intents,
         calibration.thresholds,
         strict=stale,
         calibration=calibration.version,
@@ -184,13 +190,14 @@ def all_intents(knowledge: KnowledgeStore) -> dict[str, Intent]:
     return {intent.name: intent for intent in [*load_builtin_intents(), *knowledge.intents()]}
 
 
-def open_reader(settings: Settings, knowledge: KnowledgeStore, encoder: BatchingEncoder) -> Reader:
+def open_reader(
+    settings: Settings, knowledge: KnowledgeStore, encoder: BatchingEncoder, *, intents: Sequence[Intent]
+) -> Reader:
     """UNDERSTAND, fitted to the intents and wordings of now."""
     from chatbot.understand.intent import IntentClassifier
     from chatbot.understand.reader import Reader
 
     wordings = [question for entry in knowledge.entries() for question in entry.questions]
-    intents = list(all_intents(knowledge).values())
     folder = settings.data_folder / "intents"
     return Reader(
         intents=intents,
@@ -296,11 +303,11 @@ def _stages(
 
     intents = all_intents(knowledge)
     entries = len(index.snapshot)
-    calibration, _ = calibration_in_force(settings, entries=entries, encoder=encoder.fingerprint)
+    calibration, stale = calibration_in_force(settings, entries=entries, encoder=encoder.fingerprint)
     return Stages(
-        understander=open_reader(settings, knowledge, encoder),
+        understander=open_reader(settings, knowledge, encoder, intents=list(intents.values())),
         retriever=CalibratedRetriever(index, calibration),
-        policy=open_policy(settings, knowledge, entries=entries, encoder=encoder.fingerprint),
+        policy=_rules(settings, intents, calibration, stale),
         answerer=Speaker(
             intents=lambda: intents,
             model=model,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from chatbot.types import Turn, Understanding, told_in
+from chatbot.types import LIKELY, Turn, Understanding, told_in
 from knowledge.types import Hit, Retriever
 
-LIKELY = 0.5
 ON_TOPIC = 5.0
 """How many times likelier an entry is meant when the last answer was of its category."""
 BEHIND = 0.01

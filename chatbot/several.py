@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
-from chatbot.types import AnswerFrom, AskSlot, Several, UseTemplate, Verdict
+from chatbot.types import AnswerFrom, AskSlot, Decision, Several, UseTemplate, Verdict
 
 
 def together(whole: Verdict, parts: Sequence[Verdict]) -> Verdict:
@@ -12,36 +13,35 @@ def together(whole: Verdict, parts: Sequence[Verdict]) -> Verdict:
 
     Where nothing answers the message as a whole, but one of its questions is answered, that one is.
     """
-    answered = [
-        (part.decision, part.reason)
-        for part in parts
-        if isinstance(part.decision, UseTemplate | AskSlot)
-        or (isinstance(part.decision, AnswerFrom) and part.decision.sure)
-    ]
-    different = [
-        one for number, one in enumerate(answered) if _said(one[0]) not in map(_said_of, answered[:number])
-    ]
+    answered = [part for part in parts if _is_answer(part.decision)]
+    different: dict[object, Verdict] = {}
+    for part in answered:
+        different.setdefault(_said(part.decision), part)
     if len(different) < 2 or len(answered) < len(parts):
         helpless = not isinstance(whole.decision, UseTemplate | AskSlot | AnswerFrom)
-        return Verdict(*answered[0]) if helpless and answered else whole
+        return answered[0] if helpless and answered else whole
     # Only one thing can be asked of the customer, and it has to stand last to be answered.
-    told = [one for one in different if not isinstance(one[0], AskSlot)]
-    asks = [one for one in different if isinstance(one[0], AskSlot)][:1]
-    chosen = [*told, *asks]
+    told = [part for part in different.values() if not isinstance(part.decision, AskSlot)]
+    asks = [part for part in different.values() if isinstance(part.decision, AskSlot)]
+    chosen = [*told, *asks[:1]]
     if len(chosen) < 2:
-        return Verdict(*chosen[0])
-    reasons = " ".join(f"({number}) {reason}" for number, (_, reason) in enumerate(chosen, 1))
-    return Verdict(
-        Several(tuple(decision for decision, _ in chosen)), f"The message asks several things. {reasons}"
-    )
+        return chosen[0]
+    reasons = " ".join(f"({number}) {part.reason}" for number, part in enumerate(chosen, 1))
+    decisions = tuple(part.decision for part in chosen if _is_answer(part.decision))
+    return Verdict(Several(decisions), f"The message asks several things. {reasons}")
 
 
-def _said_of(answered: tuple[UseTemplate | AnswerFrom | AskSlot, str]) -> object:
-    return _said(answered[0])
+def _is_answer(decision: Decision) -> TypeGuard[UseTemplate | AnswerFrom | AskSlot]:
+    """Whether a decision answers a question, or asks for what is needed to."""
+    return isinstance(decision, UseTemplate | AskSlot) or (isinstance(decision, AnswerFrom) and decision.sure)
 
 
-def _said(decision: UseTemplate | AnswerFrom | AskSlot) -> object:
+def _said(decision: Decision) -> object:
     """What tells two answers apart."""
-    if isinstance(decision, AnswerFrom):
-        return tuple(decision.passage_ids[:1])
-    return decision.intent, tuple(sorted(decision.slots.items()))
+    match decision:
+        case UseTemplate() | AskSlot():
+            return decision.intent, tuple(sorted(decision.slots.items()))
+        case AnswerFrom():
+            return tuple(decision.passage_ids[:1])
+        case _:
+            return decision

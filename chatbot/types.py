@@ -23,6 +23,12 @@ Act: TypeAlias = Literal["ask", "inform", "correct", "cancel", "smalltalk", "hum
 """What the customer does: asks, gives a slot, corrects one, drops the task, chats, wants a person, is in danger."""
 
 
+LIKELY = 0.5
+"""More probable than not; probabilities are calibrated, so this is no knob."""
+VERY_UNHAPPY = -0.6
+"""Sentiment from which down a customer is treated as angry."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """What a customer wrote."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from knowledge.errors import ModelError
-from knowledge.types import Matrix
+from knowledge.types import Matrix, Progress
 
 Labels = npt.NDArray[np.int64]
-Report = Callable[[str, float], None]
 
 _SCALE = 20.0
 """Cosine to logit: a text beside its intent's centre is sure of it."""
@@ -188,7 +187,7 @@ def _seconds_a_step(training: Training) -> float:
 
 
 def train(
-    training: Training, *, held_out: tuple[Sequence[str], Labels] | None, progress: Report
+    training: Training, *, held_out: tuple[Sequence[str], Labels] | None, progress: Progress
 ) -> IntentNetwork:
     """Learn; the weights of the epoch that was best on the held-out texts stay.
 
@@ -224,11 +223,6 @@ def train(
     if best_state is not None:
         network.load_state_dict(best_state, strict=False)
     return network
-
-
-def shortened(plan: Plan, epochs: int) -> Plan:
-    """The same plan with fewer or more epochs."""
-    return replace(plan, epochs=epochs)
 
 
 def _loss(training: Training, rows: Labels) -> Tensor:

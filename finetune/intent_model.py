@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,7 @@ from chatbot.evaluate.intents import HeadModel, Judged, Labelled
 from chatbot.understand.head import NOTHING
 from chatbot.understand.outside import choose_threshold
 from finetune.intent import IntentNetwork, Labels, Start, estimated_minutes, plan_for, prepare, train
-from knowledge.types import Matrix
-
-Report = Callable[[str, float], None]
+from knowledge.types import Matrix, Progress
 
 _HELD_OUT = 10
 """One text in so many of each intent is held out where there is no validation file."""
@@ -57,7 +55,7 @@ def fit_mixed(
     loss: float,
     budget_minutes: float | None,
     shares: Sequence[float],
-    progress: Report,
+    progress: Progress,
 ) -> tuple[MixedModel | None, float]:
     """Fine-tune on the in-scope texts and choose the network's share on held-out ones.
 

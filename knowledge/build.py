@@ -20,11 +20,11 @@ from knowledge.errors import IndexMismatchError
 from knowledge.index.disk import existing, findings, read, version_of, write
 from knowledge.index.manifest import read_manifest
 from knowledge.index.snapshot import Placed, Snapshot, all_texts, digest_of, passage_id_of, place
-from knowledge.index.texts import EncodedTexts, Progress, noise_of
+from knowledge.index.texts import EncodedTexts, noise_of
 from knowledge.lexical import warm_up
 from knowledge.search import search
 from knowledge.settings import RetrievalSettings
-from knowledge.types import Encoder, Entry, Hit, KnowledgeSource
+from knowledge.types import Encoder, Entry, Hit, KnowledgeSource, Progress
 
 log = structlog.get_logger(__name__)
 

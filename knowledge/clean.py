@@ -174,3 +174,8 @@ def _jaccard(first: frozenset[str], second: frozenset[str]) -> float:
     shared = len(first & second)
     total = len(first) + len(second) - shared
     return shared / total if total else 1.0
+
+
+def width(text: str) -> int:
+    """How wide a text is shown: a Chinese character counts two."""
+    return sum(2 if char > "\u2e7f" else 1 for char in text)

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from knowledge.errors import KnowledgeError
 from knowledge.items import FAQ_PREFIX
-from knowledge.types import Entry, Retriever
-
-Progress: TypeAlias = Callable[[str, float], None]
-"""Told what is done and how much of it, 0..1."""
+from knowledge.types import Entry, Progress, Retriever
 
 DEPTH = 100
 """Hits that are looked at for MAP."""

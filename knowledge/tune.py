@@ -17,9 +17,8 @@ import numpy.typing as npt
 from knowledge.build import arrange
 from knowledge.fusion import FAQ, Weights, fuse
 from knowledge.index.snapshot import Candidates, Query, Snapshot, read_query
-from knowledge.index.texts import Progress
 from knowledge.settings import RetrievalSettings
-from knowledge.types import Encoder, Entry
+from knowledge.types import Encoder, Entry, Progress
 
 FEWEST = 60
 MOST = 600

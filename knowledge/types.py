@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -12,6 +12,8 @@ import numpy.typing as npt
 Source: TypeAlias = Literal["faq", "chat_log", "document"]
 Matrix: TypeAlias = npt.NDArray[np.float32]
 """Row-major float32 array, shape (rows, dimension)."""
+Progress: TypeAlias = Callable[[str, float], None]
+"""Told what is being done and how much of it is done, 0..1."""
 
 
 @dataclass(frozen=True, slots=True)

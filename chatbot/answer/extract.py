@@ -8,6 +8,7 @@ from functools import lru_cache
 from chatbot.answer.facts import atoms, normalise
 from chatbot.answer.lexicon import FOLLOWS_UP, is_content, stem, words
 from chatbot.answer.sentences import spans
+from knowledge.clean import width
 
 _SHORT = 160
 """Passages up to this width (a Chinese character counts two) are shown whole: there is nothing to gain."""
@@ -39,8 +40,7 @@ _OFFERS = {
 
 def is_short(text: str) -> bool:
     """Whether a text is better shown whole: two sentences at most, or few words."""
-    width = sum(2 if char > "\u2e7f" else 1 for char in text)
-    return width <= _SHORT or len(spans(text)) <= 2
+    return width(text) <= _SHORT or len(spans(text)) <= 2
 
 
 def extract(question: str, text: str) -> str:
@@ -62,8 +62,7 @@ def extract(question: str, text: str) -> str:
         last += 1
     chosen = text[sentences[first][0] : sentences[last][1]]
     # What a colon announces must follow, and a step of a few words is nothing without the others.
-    width = sum(2 if char > "\u2e7f" else 1 for char in chosen)
-    step = width < _LEAST and len(_STEPS.findall(text)) > 1
+    step = width(chosen) < _LEAST and len(_STEPS.findall(text)) > 1
     return text if chosen.rstrip().endswith((":", "：")) or step else chosen
 
 

@@ -20,6 +20,7 @@ from chatbot.answer.texts import say
 from chatbot.answer.webhook import Caller
 from chatbot.settings import GenerationSettings, ProjectSettings
 from chatbot.types import (
+    VERY_UNHAPPY,
     AnswerFrom,
     AskSlot,
     Availability,
@@ -41,7 +42,6 @@ from knowledge.types import Hit, Passage
 
 log = structlog.get_logger(__name__)
 
-ANGRY = -0.6
 _REGRET = re.compile(r"抱歉|对不起|不好意思|sorry|apolog", re.IGNORECASE)
 _OPENING = 40
 
@@ -304,7 +304,11 @@ class Speaker:
 
 def _needs_apology(understanding: Understanding, decision: Decision, text: str) -> bool:
     """Whether an angry customer is to read a word of regret first: once, and not from a greeting."""
-    if understanding.sentiment > ANGRY or isinstance(decision, Handoff) or understanding.act == "smalltalk":
+    if (
+        understanding.sentiment > VERY_UNHAPPY
+        or isinstance(decision, Handoff)
+        or understanding.act == "smalltalk"
+    ):
         return False
     return not _REGRET.search(text[:_OPENING])
 

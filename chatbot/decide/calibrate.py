@@ -27,9 +27,8 @@ from chatbot.decide.thresholds import (
     OperatingPoint,
     Thresholds,
 )
-from knowledge.types import Hit, Retriever
+from knowledge.types import Hit, Progress, Retriever
 
-Report: TypeAlias = Callable[[str, float], None]
 Top: TypeAlias = "tuple[Judged, float, bool, bool]"
 """A question, its best hit's probability, whether that hit is right, whether one of the first three is."""
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -67,7 +66,7 @@ def require_wordings(questions: Sequence[Question]) -> None:
         raise CalibrationError(msg)
 
 
-def judge(questions: Sequence[Question], retriever: Retriever, *, k: int, progress: Report) -> list[Judged]:
+def judge(questions: Sequence[Question], retriever: Retriever, *, k: int, progress: Progress) -> list[Judged]:
     """Search every question; hits in another language than the question's are left out of the judgement."""
     judged = []
     for done, question in enumerate(questions, 1):

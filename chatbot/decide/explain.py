@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from chatbot.decide.policy import RulePolicy
+from chatbot.decide.policy import RulePolicy, missing_slots
 from chatbot.types import Decision, Turn, Understanding
 from knowledge.types import Hit
 
@@ -55,10 +55,7 @@ def _alternatives(
             f"the intent '{intent.name}' were {policy.thresholds.intent:.2f} sure and not {u.confidence:.2f}"
         )
         yield condition, replace(u, confidence=policy.thresholds.intent, stays=False), hits, history
-    missing = (
-        [slot.name for slot in intent.slots if slot.required and slot.name not in u.slots] if intent else []
-    )
-    if missing:
+    if intent is not None and (missing := missing_slots(intent, u.slots)):
         filled = {**u.slots, **dict.fromkeys(missing, "?")}
         yield f"the customer had named {', '.join(missing)}", replace(u, slots=filled), hits, history
     if hits:

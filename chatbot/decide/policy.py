@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from chatbot.decide.thresholds import Thresholds
 from chatbot.types import (
+    LIKELY,
+    VERY_UNHAPPY,
     AnswerFrom,
     AskSlot,
     Clarify,
@@ -28,9 +30,6 @@ from knowledge.types import Hit
 
 MAX_ATTEMPTS = 2
 """How often a slot is asked before a person is brought in."""
-VERY_UNHAPPY = -0.6
-LIKELY = 0.5
-"""More probable than not; probabilities are calibrated, so this is no knob."""
 MAYBE = 0.6
 """Of the threshold of intents: from here on it is worth asking whether an intent was meant."""
 MUCH = 0.2
@@ -157,28 +156,25 @@ def _intent(
     return _follow_intent(policy, u, hits, history, why)
 
 
-def _lacks_slot(policy: RulePolicy, u: Understanding) -> bool:
-    return any(slot.required and slot.name not in u.slots for slot in policy.intents[u.intent or ""].slots)
+def missing_slots(intent: Intent, slots: Mapping[str, str]) -> list[str]:
+    """Names of the slots that the intent needs and that are not known, in the order in which they are asked for."""
+    return [slot.name for slot in intent.slots if slot.required and slot.name not in slots]
 
 
 def _follow_intent(
     policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn], why: str
 ) -> Verdict:
     intent = policy.intents[u.intent or ""]
-    for slot in intent.slots:
-        if slot.required and slot.name not in u.slots:
-            attempt = 1 + _times_asked(intent.name, slot.name, history)
-            if rule := _rule_asked(u, hits, history, again=attempt > 1):
-                decision = AskSlot(intent.name, slot.name, dict(u.slots), passage_id=rule)
-                return Verdict(decision, f"{why} A stored answer tells the rule; '{slot.name}' is missing.")
-            if attempt > MAX_ATTEMPTS:
-                return Verdict(
-                    Handoff("no_answer", intent.name),
-                    f"{why} '{slot.name}' was asked {MAX_ATTEMPTS} times in vain.",
-                )
-            return Verdict(
-                AskSlot(intent.name, slot.name, dict(u.slots), attempt), f"{why} '{slot.name}' is missing."
-            )
+    if missing := missing_slots(intent, u.slots):
+        slot = missing[0]
+        attempt = 1 + _times_asked(intent.name, slot, history)
+        if rule := _rule_asked(u, hits, history, again=attempt > 1):
+            decision = AskSlot(intent.name, slot, dict(u.slots), passage_id=rule)
+            return Verdict(decision, f"{why} A stored answer tells the rule; '{slot}' is missing.")
+        if attempt > MAX_ATTEMPTS:
+            reason = f"{why} '{slot}' was asked {MAX_ATTEMPTS} times in vain."
+            return Verdict(Handoff("no_answer", intent.name), reason)
+        return Verdict(AskSlot(intent.name, slot, dict(u.slots), attempt), f"{why} '{slot}' is missing.")
     if intent.handoff == "always":
         return Verdict(Handoff("intent", intent.name), f"{why} This intent always goes to a person.")
     template = UseTemplate(intent.name, dict(u.slots))
@@ -241,13 +237,14 @@ def _stored_answer(
 def _same_task(
     policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]
 ) -> Verdict | None:
-    if not u.stays or u.intent not in policy.intents or _lacks_slot(policy, u):
+    intent = policy.intents.get(u.intent or "")
+    if not u.stays or intent is None or missing_slots(intent, u.slots):
         return None
     needed = LIKELY if len(u.new_words) > 1 else policy.answer_from
     if hits and hits[0].score >= needed and hits[0].passage.source != "document":
         return None
     before = [turn.decision for turn in history[-2:]]
-    if len(before) == 2 and before[0] == before[1] == UseTemplate(u.intent or "", dict(u.slots)):
+    if len(before) == 2 and before[0] == before[1] == UseTemplate(intent.name, dict(u.slots)):
         return Verdict(Decline("nothing_more"), "The template was said twice already and holds no more.")
     why = "A few words that nothing stored answers surely, right after this template: more is asked of it."
     return _follow_intent(policy, u, hits, history, why)

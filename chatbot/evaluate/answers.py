@@ -14,7 +14,7 @@ aurc                    area under the risk-coverage curve over all questions; l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -26,9 +26,8 @@ from chatbot.decide.questions import Question
 from chatbot.decide.thresholds import CalibrationError, Curve
 from chatbot.understand.language import HAN
 from knowledge.evaluate import Judged as Asked
-from knowledge.types import Retriever
+from knowledge.types import Progress, Retriever
 
-Progress: TypeAlias = Callable[[str, float], None]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -38,7 +37,7 @@ CURVE_POINTS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class OperatingPoint:
+class FittedPoint:
     """Curves by language, and the probability from which on an answer is given."""
 
     curves: Mapping[str, Curve]
@@ -67,7 +66,7 @@ def ask(asked: Sequence[Asked], retriever: Retriever, *, k: int, progress: Progr
     return judged
 
 
-def fit_point(judged: Sequence[Judged], *, risk: float, seed: int) -> OperatingPoint:
+def fit_point(judged: Sequence[Judged], *, risk: float, seed: int) -> FittedPoint:
     """Fit curves and the loosest threshold whose wrong share is at most `risk`, with 95 % confidence.
 
     Raises:
@@ -78,10 +77,10 @@ def fit_point(judged: Sequence[Judged], *, risk: float, seed: int) -> OperatingP
         raise CalibrationError(msg)
     curves, tops = fit_curves(judged, seed=seed)
     threshold, figures = operating_point(tops, risk=risk, confidence=CONFIDENCE)
-    return OperatingPoint(curves, threshold, len(judged), figures)
+    return FittedPoint(curves, threshold, len(judged), figures)
 
 
-def measure_answers(point: OperatingPoint, judged: Sequence[Judged], *, risk: float) -> dict[str, Any]:
+def measure_answers(point: FittedPoint, judged: Sequence[Judged], *, risk: float) -> dict[str, Any]:
     """The figures of the questions `judged`, which the point has never seen."""
     best = [_best(point.curves, one) for one in judged]
     probability = np.array([p for p, _ in best])

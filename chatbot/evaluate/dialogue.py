@@ -10,9 +10,9 @@ sentences stands in its sources, as the guard examines them.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from langchain_core.language_models import BaseChatModel
@@ -25,15 +25,12 @@ from chatbot.answer.guard import examine
 from chatbot.answer.sentences import split
 from chatbot.evaluate.answers import language_of
 from chatbot.evaluate.likeness import rouge_l
-from chatbot.evaluate.rewrite import standalone
 from chatbot.settings import GenerationSettings
 from chatbot.understand.rewrite import Rewriter
 from knowledge.errors import KnowledgeError
 from knowledge.evaluate import DEPTH, measure
 from knowledge.items import FAQ_PREFIX
-from knowledge.types import Hit, Passage, Retriever
-
-Progress: TypeAlias = Callable[[str, float], None]
+from knowledge.types import Hit, Passage, Progress, Retriever
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +118,7 @@ def measure_dialogues(
 
 def look_up(one: Dialogue, retriever: Retriever, rewriter: Rewriter) -> tuple[str, list[Hit]]:
     """The reading of the last turn that finds the surer answer, and what it finds."""
-    read = standalone(rewriter, one.current, one.spoken)
+    read = rewriter.after(one.current, one.spoken)
     completed = rewriter.complete(one.current, one.spoken) if one.spoken else one.current
     readings = list(dict.fromkeys([read, completed]))
     results = [(reading, list(retriever.search(reading, DEPTH))) for reading in readings]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,13 +23,12 @@ from chatbot.understand.outside import (
     signs_of_left_out_intents,
 )
 from knowledge.errors import KnowledgeError
-from knowledge.types import Encoder, Matrix
+from knowledge.types import Encoder, Matrix, Progress
 
 OUT_OF_SCOPE = "oos"
 LOSS = 0.01
 """Share of the in-scope texts whose right answer the threshold may cost."""
 
-Report = Callable[[str, float], None]
 Names = npt.NDArray[np.str_]
 
 
@@ -97,7 +96,7 @@ def fit_intents(
     *,
     seed: int,
     loss: float = LOSS,
-    progress: Report | None = None,
+    progress: Progress | None = None,
 ) -> HeadModel:
     """Fit head, detector and threshold.
 

@@ -16,12 +16,11 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from chatbot.evaluate.likeness import bleu, exact_match, rouge_l
-from chatbot.understand.rewrite import Rewriter, hangs_on_context
+from chatbot.understand.rewrite import Rewriter
 from knowledge.errors import KnowledgeError
 from knowledge.lexical import Bm25, Scores, Vocabulary, bare, tokenize
-from knowledge.types import Encoder
+from knowledge.types import Encoder, Progress
 
-Progress: TypeAlias = Callable[[str, float], None]
 Method: TypeAlias = Literal["bm25", "dense"]
 
 MRR_DEPTH = 10
@@ -52,13 +51,6 @@ def follow_ups_of(rows: Sequence[Mapping[str, Any]]) -> list[FollowUp]:
     return found
 
 
-def standalone(rewriter: Rewriter, current: str, spoken: Sequence[str]) -> str:
-    """The message as the bot reads it first: completed when it shows that it hangs on what was said."""
-    if not spoken or not hangs_on_context(current, " ".join(spoken)):
-        return current
-    return rewriter.complete(current, spoken)
-
-
 def measure_rewrites(
     follow_ups: Sequence[FollowUp], *, method: Method, encoder: Encoder | None, progress: Progress
 ) -> dict[str, Any]:
@@ -74,7 +66,7 @@ def measure_rewrites(
     written, times = [], []
     for done, one in enumerate(follow_ups, 1):
         start = time.perf_counter()
-        written.append(standalone(rewriter, one.current, one.context))
+        written.append(rewriter.after(one.current, one.context))
         times.append(1000 * (time.perf_counter() - start))
         if done % 200 == 0 or done == len(follow_ups):
             progress("Rewriting", done / len(follow_ups))

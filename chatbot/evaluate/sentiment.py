@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from chatbot.understand.head import Head, fit_head
 from chatbot.understand.sentiment import sentiment_of
-from knowledge.types import Encoder, Matrix
-
-Report = Callable[[str, float], None]
+from knowledge.types import Encoder, Matrix, Progress
 
 
 def fit_sentiment(
@@ -20,7 +18,7 @@ def fit_sentiment(
     encoder: Encoder,
     *,
     seed: int,
-    progress: Report | None = None,
+    progress: Progress | None = None,
 ) -> Head:
     """The head; how much the lexicon counts in it, if anything, is chosen by cross-validation."""
     return fit_head(texts, labels, encoder, seed=seed, figures=lexicon_scores(texts), progress=progress)

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable
 from typing import Literal
 
+from knowledge.clean import width
+
 _FLAGS = re.IGNORECASE | re.VERBOSE
 
 _STAFF = r"""(?:(?:customer|client|tech(?:nical)?|support|service|live|real|actual|human|sales|call)[ ]?)*
@@ -258,9 +260,8 @@ _WANTS = re.compile(r"\d|帮|请|要|给我|查|取消|退|换|转|改|告诉|(?
 def acknowledges(text: str) -> bool:
     """Whether a message only says that it was heard: 好 我再想想, "ok got it"."""
     text = text.strip()
-    width = sum(2 if char > "\u2e7f" else 1 for char in text)
     return (
-        width <= _LONGEST_ACKNOWLEDGEMENT
+        width(text) <= _LONGEST_ACKNOWLEDGEMENT
         and bool(_ACKNOWLEDGES.match(text))
         and not _WANTS.search(text)
         and not is_question(text)
@@ -275,8 +276,7 @@ def farewell(text: str) -> Literal["goodbye", "thanks"] | None:
         found = ending.search(text)
         if found:
             before = text[: found.start()]
-            width = sum(2 if char > "\u2e7f" else 1 for char in before)
-            return kind if width <= _LONGEST_BEFORE and not _NO_PLEASANTRY.search(before) else None
+            return kind if width(before) <= _LONGEST_BEFORE and not _NO_PLEASANTRY.search(before) else None
     return None
 
 

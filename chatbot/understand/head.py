@@ -11,17 +11,17 @@ Source: Rifkin & Lippert, "Notes on regularized least squares" (2007).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from chatbot.understand.kernels import Blend, Viewer, Views, learn_views, likeness, typical_distance
-from knowledge.types import Encoder, Matrix
+from chatbot.understand.logits import softmax
+from knowledge.types import Encoder, Matrix, Progress
 
 Labels = npt.NDArray[np.int64]
-Report = Callable[[str, float], None]
 
 NOTHING = -1
 """The label of an example that belongs to no class."""
@@ -94,7 +94,7 @@ def fit_head(
     *,
     seed: int = 0,
     figures: Matrix | None = None,
-    progress: Report | None = None,
+    progress: Progress | None = None,
 ) -> Head:
     """Choose the mixture, solve, calibrate; deterministic.
 
@@ -120,7 +120,7 @@ def fit_head(
     return Head(viewer, names, fit, _temperature(fit.left_out, fit.labels))
 
 
-def choose_recipe(views: Views, labels: Labels, classes: int, *, seed: int, progress: Report) -> Recipe:
+def choose_recipe(views: Views, labels: Labels, classes: int, *, seed: int, progress: Progress) -> Recipe:
     """The recipe whose left-out predictions are most often right: one sweep along each axis in turn."""
     chosen = some_of_each(labels, _CHOSEN_ON, seed=seed)
     views, labels = views.rows(chosen), labels[chosen]
@@ -182,13 +182,6 @@ def some_of_each(labels: Labels, most: int, *, seed: int) -> Labels:
         members = order[labels[order] == label]
         rank[members] = (np.arange(len(members)) + 0.5) / len(members)
     return np.sort(np.argsort(rank, kind="stable")[:most])
-
-
-def softmax(scores: Matrix) -> Matrix:
-    """Rows that sum to 1."""
-    raised = np.exp(scores - scores.max(axis=1, keepdims=True))
-    shares: Matrix = raised / raised.sum(axis=1, keepdims=True)
-    return shares
 
 
 def _right(fit: Fit) -> float:

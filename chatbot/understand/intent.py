@@ -28,6 +28,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from chatbot.understand.acts import without_courtesy
 from chatbot.understand.language import tidy
+from chatbot.understand.logits import sigmoid, softmax
 from knowledge.clean import normalise
 from knowledge.sources.intents import Intent
 from knowledge.types import Encoder, Matrix
@@ -43,7 +44,8 @@ _SHRINKAGES = (0.1, 0.3, 1.0)
 _NEARNESS = 20.0
 _CERTAIN = 0.999
 _SHOWN = 3
-_SMALLTALK = "smalltalk."
+SMALLTALK = "smalltalk."
+"""How the names of intents that want nothing begin."""
 _SAME = 0.9995
 """Cosine from which a query and a known sentence are one."""
 
@@ -143,7 +145,7 @@ class IntentClassifier:
         probabilities = _probabilities(self._arrays, vector, nearest)
         features = _features(probabilities, nearest)
         confidence = float(
-            _sigmoid(features @ self._arrays["calibration"][:-1] + self._arrays["calibration"][-1])[0]
+            sigmoid(features @ self._arrays["calibration"][:-1] + self._arrays["calibration"][-1])[0]
         )
         if nearest[0, -1] > _SAME:
             confidence = 0.0
@@ -175,7 +177,7 @@ def _wordings_of(intents: Sequence[Intent]) -> dict[str, str]:
         for examples in intent.examples.values():
             for example in examples:
                 # "ok thanks" is thanks, "ok" alone is not.
-                polite = intent.name.startswith(_SMALLTALK)
+                polite = intent.name.startswith(SMALLTALK)
                 for form in (example, *([] if polite else [without_courtesy(tidy(example))])):
                     wordings.setdefault(normalise(form), intent.name)
     wordings.pop("", None)
@@ -204,7 +206,7 @@ def _fit_arrays(
     vectors = encoder.encode_queries(list(wordings))
     owners = np.array([names.index(name) for name in wordings.values()], np.int64)
     against = encoder.encode_queries(list(negatives))
-    business = np.array([not name.startswith(_SMALLTALK) for name in names])[owners]
+    business = np.array([not name.startswith(SMALLTALK) for name in names])[owners]
     kept = _unlike(against, vectors[business], owners[business])
     labels = np.concatenate([owners, np.full(len(kept), len(names), np.int64)])
     order = np.argsort(labels, kind="stable")  # `_nearest` wants the rows of a class together
@@ -314,9 +316,7 @@ def _folds(labels: Labels, seed: int) -> Labels:
 def _probabilities(head: Mapping[str, Matrix], vectors: Matrix, nearest: Matrix) -> Matrix:
     """Softmax, float32, shape (rows, classes); the last class is "none of these"."""
     scores = _products(vectors - head["mean"], head["weights"]) + head["biases"] + _NEARNESS * nearest
-    raised = np.exp(scores - scores.max(axis=1, keepdims=True))
-    shares: Matrix = raised / raised.sum(axis=1, keepdims=True)
-    return shares
+    return softmax(scores)
 
 
 def _nearest(vectors: Matrix, examples: Matrix, owners: npt.NDArray[Any], classes: int) -> Matrix:
@@ -359,10 +359,6 @@ def _features(probabilities: Matrix, nearest: Matrix) -> Matrix:
     return np.stack([np.log(top / (1 - top)), margin, 20 * (own - 0.9), 20 * nearer], axis=1).astype(
         np.float32
     )
-
-
-def _sigmoid(values: Matrix) -> Matrix:
-    return (1 / (1 + np.exp(-np.clip(values, -30, 30)))).astype(np.float32)
 
 
 def _version(wordings: Mapping[str, str], negatives: Iterable[str], fingerprint: str, seed: int) -> str:

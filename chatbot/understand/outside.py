@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from chatbot.understand.head import NOTHING, Fit, solve, some_of_each
 from chatbot.understand.kernels import Views
+from chatbot.understand.logits import sigmoid
 from knowledge.types import Matrix
 
 Flags = npt.NDArray[np.bool_]
@@ -47,7 +48,7 @@ class Detector:
     def belongs(self, signs: Matrix) -> Matrix:
         """Shape (texts,); in-scope and out-of-scope texts weighed alike."""
         total = ((signs - self.centre) / self.spread) @ self.weights + self.bias
-        return np.asarray(1 / (1 + np.exp(-np.clip(total, -30, 30))), np.float32)
+        return sigmoid(total)
 
 
 def signs_of(fit: Fit, views: Views, scores: Matrix, *, own: bool = False) -> Matrix:

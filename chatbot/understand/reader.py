@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, tzinfo
 
-from chatbot.types import Act, Message, Turn, Understanding
+from chatbot.types import LIKELY, Act, Message, Turn, Understanding
 from chatbot.understand import acts
 from chatbot.understand.codes import code_begun, codes_in
-from chatbot.understand.intent import Guess, IntentClassifier, out_of_scope
+from chatbot.understand.intent import SMALLTALK, Guess, IntentClassifier, out_of_scope
 from chatbot.understand.language import (
     ENGLISH_FUNCTION_WORDS,
     HAN,
@@ -45,9 +45,6 @@ from chatbot.understand.task import Task, may_stay, staying, task_of
 from knowledge.sources.intents import Intent, Slot
 
 _CARE = "care.emergency"
-_SMALLTALK = "smalltalk."
-# More probable than not; the confidence is calibrated, so this is no knob.
-_LIKELY = 0.5
 # A message with a slot's value and at most so many other words of weight is about that value.
 _WORDS_BESIDE_VALUE = 1
 _NUMBER_CONFIDENCE = 0.95
@@ -179,7 +176,7 @@ class Reader:
         if task and task.asked and values_in(task.asked, heard.text, today=heard.day, asked=True):
             return None
         kind = pleasantry_in(heard.text, recent[-1] if recent else None)
-        name = f"{_SMALLTALK}{kind}"
+        name = f"{SMALLTALK}{kind}"
         if name not in self._intents:
             return None
         return _understanding(heard.text, "smalltalk", intent=name, confidence=_CERTAIN_ENOUGH)
@@ -256,8 +253,8 @@ class Reader:
         if said or (given and asked.type != "text"):
             return self._about(task.intent, heard, "inform", slots)
         guess = self._classifier.classify(acts.without_courtesy(heard.text))
-        named = guess.intent not in (None, task.intent.name) and not str(guess.intent).startswith(_SMALLTALK)
-        if guess.exact or (named and guess.confidence >= _LIKELY) or acts.is_question(heard.text):
+        named = guess.intent not in (None, task.intent.name) and not str(guess.intent).startswith(SMALLTALK)
+        if guess.exact or (named and guess.confidence >= LIKELY) or acts.is_question(heard.text):
             return None
         return replace(
             self._about(task.intent, heard, "inform", slots),
@@ -295,7 +292,7 @@ class Reader:
                 stranger=guess.stranger,
             )
         codes = {} if guess.exact else codes_in(self._intents, heard.text, today=heard.day)
-        if guess.intent.startswith(_SMALLTALK) and query == bare and not codes and is_smalltalk(guess, bare):
+        if guess.intent.startswith(SMALLTALK) and query == bare and not codes and is_smalltalk(guess, bare):
             return replace(
                 _understanding(bare, "smalltalk", intent=guess.intent, confidence=guess.confidence),
                 scores=guess.scores,
@@ -331,7 +328,7 @@ class Reader:
         rest = re.sub("|".join(map(re.escape, sorted(values))), " ", heard.text, flags=re.IGNORECASE)
         if _beside(heard.text, values):
             guess = self._classifier.classify(acts.without_courtesy(tidy(rest)))
-            if guess.intent in codes and guess.confidence >= _LIKELY / 2:
+            if guess.intent in codes and guess.confidence >= LIKELY / 2:
                 return replace(guess, confidence=max(guess.confidence, _NUMBER_CONFIDENCE))
         names = [task.intent.name] if task else []
         names += sorted(codes, key=lambda name: not self._intents[name].starter)

@@ -115,7 +115,10 @@ class Rewriter:
 
     def standalone(self, text: str, history: Sequence[Turn]) -> str:
         """The message as a standalone question; `text` itself when it is one already, or nothing came before."""
-        spoken = [part for turn in conversation_of(history) for part in said_in(turn)]
+        return self.after(text, spoken_in(history))
+
+    def after(self, text: str, spoken: Sequence[str]) -> str:
+        """The message as a standalone question after what was `spoken`, oldest first."""
         if not spoken or not hangs_on_context(text, " ".join(spoken)):
             return text
         return self.complete(text, spoken)
@@ -126,7 +129,7 @@ class Rewriter:
         Customers leave out what they have just spoken of ("how long does charging take?" after a question on
         one pair of headphones), and begin new topics with "and": the words alone do not tell, what is found does.
         """
-        spoken = [part for turn in conversation_of(history) for part in said_in(turn)]
+        spoken = spoken_in(history)
         own = len(content_words(text))
         if not spoken or isinstance(history[-1].decision, Decline | Clarify):
             return ""  # nothing was told that more could be asked of
@@ -269,6 +272,11 @@ def conversation_of(history: Sequence[Turn]) -> list[Turn]:
         if turn.understanding.act != "smalltalk":
             turns.append(turn)
     return turns[::-1]
+
+
+def spoken_in(history: Sequence[Turn]) -> list[str]:
+    """What the conversation was about, oldest first."""
+    return [part for turn in conversation_of(history) for part in said_in(turn)]
 
 
 def said_in(turn: Turn) -> list[str]:

@@ -50,6 +50,8 @@ _DENIAL = re.compile(
     r"(?:\bnot|\bisn't|\bwasn't|n't mean|不是|不要|而非|并非)(?:\s+(?:the|my|order|number|in|to))*\W*$",
     re.IGNORECASE,
 )
+_PREFIX = re.compile(r"[A-Z]{1,5}(?=\\d|\[0-9\])")
+"""The letters that a pattern begins with, before its digits."""
 _LATIN = re.compile(r"[a-z]{3,}|\d+")
 _LEAST_CHOICE_LIKENESS = 80
 _LONGEST_TEXT = 200
@@ -88,8 +90,8 @@ def values_in(slot: Slot, text: str, *, today: date, asked: bool = False) -> lis
 
 def resembles(slot: Slot, text: str) -> bool:
     """Whether a message is such a number but for its length: "LM20261100" where LM and ten digits are wanted."""
-    prefix = re.match(r"\^?([A-Z]{1,5})(?=\\d|\[0-9\])", slot.pattern or "")
-    return prefix is not None and re.fullmatch(rf"\W*{prefix[1]}\d{{3,}}\W*", text, re.IGNORECASE) is not None
+    prefix = _PREFIX.match(_core(slot))
+    return prefix is not None and re.fullmatch(rf"\W*{prefix[0]}\d{{3,}}\W*", text, re.IGNORECASE) is not None
 
 
 def states_contact(text: str) -> bool:
@@ -223,15 +225,20 @@ def _last_value(history: Sequence[Turn], name: str) -> str | None:
     return None
 
 
+def _core(slot: Slot) -> str:
+    """The slot's pattern without the marks of beginning and end."""
+    return (slot.pattern or "").removeprefix("^").removesuffix("$")
+
+
 def _pattern_values(slot: Slot, text: str, *, asked: bool) -> list[str]:
-    core = (slot.pattern or "").removeprefix("^").removesuffix("$")
+    core = _core(slot)
     pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{core})(?![A-Za-z0-9])", re.IGNORECASE)
     found = _undenied(text, pattern)
     if not found:
         # "KF 2026-0311": people group digits as they like.
         found = _undenied(re.sub(r"(?<=[A-Za-z0-9])[ \-_.]+(?=\d)", "", text), pattern)
     if not found and asked:
-        prefix = re.match(r"[A-Z]{1,5}(?=\\d|\[0-9\])", core)
+        prefix = _PREFIX.match(core)
         digits = re.findall(r"(?<![A-Za-z0-9])\d{3,}(?![A-Za-z0-9])", text)
         found = (
             [value for value in (f"{prefix[0]}{each}" for each in digits) if pattern.fullmatch(value)]

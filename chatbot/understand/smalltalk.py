@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from chatbot.types import Handoff, Turn
+from chatbot.types import LIKELY, Handoff, Turn
 from chatbot.understand import acts
 from chatbot.understand.intent import Guess
 from chatbot.understand.slots import states_contact
 
 Pleasantry: TypeAlias = Literal["goodbye", "thanks", "acknowledge", "contact_noted"]
 
-# More probable than not; the confidence is calibrated, so this is no knob.
-_LIKELY = 0.5
 _LONGEST = 40
 
 
@@ -35,4 +33,4 @@ def pleasantry_in(text: str, last: Turn | None) -> Pleasantry | None:
 
 def is_smalltalk(guess: Guess, text: str) -> bool:
     """Whether a guess at small talk is to be believed: in a long message something else is wanted too."""
-    return guess.exact or (guess.confidence >= _LIKELY and len(text) <= _LONGEST)
+    return guess.exact or (guess.confidence >= LIKELY and len(text) <= _LONGEST)

@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-Report = Callable[[str, float], None]
+from knowledge.types import Progress
 
 _ROUNDS = 80
 """Steps of L-BFGS; on CoNLL-2003 4 minutes on a busy 2-core machine, entity F1 .838 on its test."""
@@ -39,7 +39,7 @@ class Tagger:
 
 
 def fit_tagger(
-    sentences: Sequence[Sequence[str]], tags: Sequence[Sequence[str]], *, progress: Report | None = None
+    sentences: Sequence[Sequence[str]], tags: Sequence[Sequence[str]], *, progress: Progress | None = None
 ) -> Tagger:
     """Learn from sentences and the tags of their words; deterministic.
 

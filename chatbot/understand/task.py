@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chatbot.types import AskSlot, Handoff, Turn, UseTemplate, each_of
+from chatbot.types import LIKELY, AskSlot, Handoff, Turn, UseTemplate, each_of
 from chatbot.understand import acts
-from chatbot.understand.intent import Guess
+from chatbot.understand.intent import SMALLTALK, Guess
 from chatbot.understand.rewrite import content_words
 from chatbot.understand.slots import current_slots
 from knowledge.sources.intents import Intent, Slot
 
-_SMALLTALK = "smalltalk."
-# More probable than not; the confidence is calibrated, so this is no knob.
-_LIKELY = 0.5
 _LONGEST_DIGRESSION = 2
 _WORDS_OF_FOLLOW_UP = 2
 _UNSHAKEN = 0.9
@@ -39,7 +36,7 @@ def task_of(recent: Sequence[Turn], intents: Mapping[str, Intent]) -> Task | Non
     for turn in reversed(recent):
         decision = each_of(turn.decision)[-1]
         if isinstance(decision, AskSlot | UseTemplate) and decision.intent in intents:
-            if decision.intent.startswith(_SMALLTALK):
+            if decision.intent.startswith(SMALLTALK):
                 if turn.understanding.act == "cancel":
                     return None
                 continue
@@ -66,7 +63,7 @@ def staying(guess: Guess, task: Task | None, text: str, *, follows: bool) -> Gue
     """
     if task is None or guess.exact or not task.fresh or task.asked:
         return guess
-    other = acts.names_other(text) and guess.confidence < _LIKELY
+    other = acts.names_other(text) and guess.confidence < LIKELY
     if other or (follows and guess.intent == task.intent.name and len(content_words(text)) <= 1):
         # A value that was asked for made the task certain; a follow-up is not.
         confidence = max(guess.confidence, min(task.turn.understanding.confidence, _UNSHAKEN))
@@ -84,7 +81,7 @@ def may_stay(guess: Guess, task: Task, text: str, *, intents: Mapping[str, Inten
         return False
     held = current_slots(task.turn)
     if not held or guess.intent == task.intent.name:
-        return bool(held) and guess.confidence < _LIKELY
+        return bool(held) and guess.confidence < LIKELY
     rival = intents.get(guess.intent or "")
     akin = rival is not None and any(slot.name in held for slot in rival.slots)
-    return guess.confidence < (_LIKELY if akin else _UNSHAKEN)
+    return guess.confidence < (LIKELY if akin else _UNSHAKEN)

@@ -7,7 +7,7 @@ now is looked up by content, and only what is new is encoded. Two FAQs with the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
@@ -17,11 +17,9 @@ import numpy as np
 from knowledge.index.faiss import VectorIndex
 from knowledge.lexical import Ids, Vocabulary, simplify, tokenize
 from knowledge.settings import RetrievalSettings
-from knowledge.types import Encoder, Matrix
+from knowledge.types import Encoder, Matrix, Progress
 
 Role: TypeAlias = Literal["question", "text"]
-Progress: TypeAlias = Callable[[str, float], None]
-"""Told what is done and how much of it, 0..1."""
 
 KEYS, TOKENS, VOCABULARY = "keys.npy", "tokens.npz", "vocabulary.txt"
 BATCH = 256

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from transformers import BertConfig, BertModel
 
 from chatbot.evaluate.intents import Labelled, fit_intents
 from fakes import FakeEncoder
-from finetune.intent import Start, estimated_minutes, plan_for, prepare, shortened, train
+from finetune.intent import Start, estimated_minutes, plan_for, prepare, train
 from finetune.intent_model import fit_mixed
 from knowledge.errors import ModelError
 
@@ -58,7 +59,7 @@ def silent(what: str, done: float) -> None: ...
 
 
 def test_intents_are_learned_and_word_embeddings_stay(start: Start) -> None:
-    plan = shortened(plan_for(len(TEXTS)), 12)
+    plan = replace(plan_for(len(TEXTS)), epochs=12)
     training = prepare(TEXTS, LABELS, start, plan=plan, seed=0)
     before = training.network.body.embeddings.word_embeddings.weight.clone()
 
@@ -95,7 +96,7 @@ def test_no_time_means_no_training(start: Start) -> None:
 
 
 def test_the_mixture_judges_texts(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("finetune.intent_model.plan_for", lambda count: shortened(plan_for(count), 2))
+    monkeypatch.setattr("finetune.intent_model.plan_for", lambda count: replace(plan_for(count), epochs=2))
     learn = Labelled((*TEXTS, "tell me a joke"), (*NAMES, "oos"))
     head = fit_intents(learn, None, FakeEncoder(), seed=0)
 

@@ -7,7 +7,7 @@ from chatbot.decide.calibrate import Judged
 from chatbot.decide.questions import Question
 from chatbot.decide.thresholds import CalibrationError, Curve
 from chatbot.evaluate.answers import (
-    OperatingPoint,
+    FittedPoint,
     ask,
     aurc,
     fit_point,
@@ -34,7 +34,7 @@ def nothing(_what: str, _done: float) -> None:
 
 
 def test_figures_are_those_counted_by_hand() -> None:
-    point = OperatingPoint({"en": STRAIGHT}, threshold=0.5, fitted_on=60, figures={"wrong_rate_upper": 0.019})
+    point = FittedPoint({"en": STRAIGHT}, threshold=0.5, fitted_on=60, figures={"wrong_rate_upper": 0.019})
     asked = [
         *(judged(0.9, right=True) for _ in range(6)),
         judged(0.8, right=False),
@@ -56,9 +56,7 @@ def test_figures_are_those_counted_by_hand() -> None:
 
 
 def test_a_promise_is_kept_only_by_giving_answers() -> None:
-    point = OperatingPoint(
-        {"en": STRAIGHT}, threshold=0.99, fitted_on=60, figures={"wrong_rate_upper": 0.019}
-    )
+    point = FittedPoint({"en": STRAIGHT}, threshold=0.99, fitted_on=60, figures={"wrong_rate_upper": 0.019})
 
     figures = measure_answers(point, [judged(0.5, right=True)], risk=0.02)
 
@@ -80,7 +78,7 @@ def test_the_area_under_the_curve_is_the_mean_wrong_share_of_every_prefix() -> N
 
 
 def test_each_language_has_its_own_figures() -> None:
-    point = OperatingPoint(
+    point = FittedPoint(
         {"en": STRAIGHT, "zh": STRAIGHT}, threshold=0.5, fitted_on=60, figures={"wrong_rate_upper": 0.019}
     )
 

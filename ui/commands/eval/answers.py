@@ -11,7 +11,7 @@ from ui.commands.eval.report import AsJson, OutFile, Seed, measuring, open_encod
 from ui.terminal import Report
 
 if TYPE_CHECKING:
-    from chatbot.evaluate.answers import OperatingPoint
+    from chatbot.evaluate.answers import FittedPoint
     from knowledge.index.snapshot import Snapshot
     from knowledge.settings import RetrievalSettings
     from knowledge.types import Encoder
@@ -79,7 +79,7 @@ def _own_point(
     risk: float,
     seed: int,
     progress: Report,
-) -> OperatingPoint:
+) -> FittedPoint:
     """As `kefu calibrate` does: parts of the entries are held back and asked for."""
     from chatbot.decide.calibrate import judge, require_wordings
     from chatbot.decide.questions import hold_out
