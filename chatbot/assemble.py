@@ -28,8 +28,11 @@ from chatbot.decide.thresholds import (
 from chatbot.handoff.desk import SqlDesk
 from chatbot.live import Live
 from chatbot.record.migrate import upgrade
+from chatbot.record.remarks import Remarks
 from chatbot.record.store import SqlTurnStore
 from chatbot.settings import NoModel, Settings
+from chatbot.sites.store import SiteStore
+from chatbot.sites.visitors import VisitorStore
 from chatbot.types import TurnStore
 from knowledge.database import open_engine
 from knowledge.errors import KefuError
@@ -76,6 +79,16 @@ def open_knowledge(settings: Settings) -> KnowledgeStore:
 def open_records(settings: Settings) -> SqlTurnStore:
     """What was said."""
     return SqlTurnStore(open_database(settings), busy_timeout_s=settings.storage.busy_timeout_s)
+
+
+def open_sites(settings: Settings) -> SiteStore:
+    """The sites that show the widget."""
+    return SiteStore(open_database(settings))
+
+
+def open_visitors(settings: Settings) -> VisitorStore:
+    """The visitors of those sites."""
+    return VisitorStore(open_database(settings))
 
 
 def index_folder(settings: Settings) -> Path:
@@ -222,6 +235,14 @@ def open_chat_model(settings: Settings) -> BaseChatModel | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Models:
+    """What is large, and the same for all bots of a server."""
+
+    encoder: BatchingEncoder
+    chat: BaseChatModel | None
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """A working chatbot; `close` it when done."""
 
@@ -231,6 +252,8 @@ class Service:
     index: IndexService
     settings: Settings
     live: Live[Stages]
+    remarks: Remarks
+    models: Models
     closers: Sequence[Callable[[], None]]
 
     def ready(self) -> Mapping[str, str]:
@@ -251,29 +274,32 @@ class Service:
             close()
 
 
-def open_service(settings: Settings, *, progress: Report = silent, records: str = "") -> Service:
+def open_service(
+    settings: Settings, *, progress: Report = silent, records: str = "", models: Models | None = None
+) -> Service:
     """Open database, models, index and stages, and follow edits of the knowledge.
 
     Args:
         settings: From `load_settings`.
         progress: Told how far a first build is.
         records: URL of another database for what is said (a trial run); empty: the project's own.
+        models: Those of another service, which closes them; None opens this one's own.
 
     Raises:
         KefuError: Something is missing or damaged; it says what to do.
     """
     engine = open_database(settings)
     knowledge = KnowledgeStore(engine)
-    encoder = open_encoder(settings)
+    encoder = models.encoder if models else open_encoder(settings)
     index = open_index(settings, knowledge, encoder, progress=progress)
-    model = open_chat_model(settings)
+    using = models or Models(encoder, open_chat_model(settings))
     kept = open_database(settings, records) if records else engine
     store = SqlTurnStore(kept, busy_timeout_s=settings.storage.busy_timeout_s)
     desk = _desk(settings, kept)
     webhook = HttpCaller(settings.templates.webhook_base, timeout_s=settings.templates.webhook_timeout_s)
 
     def stages() -> Stages:
-        return _stages(settings, knowledge, encoder, index, model, webhook, desk)
+        return _stages(settings, knowledge, using, index, webhook, desk)
 
     live = Live(stages, version=knowledge.version, interval_s=settings.retrieval.refresh_s)
     index.start_watching(settings.retrieval.refresh_s)
@@ -286,23 +312,23 @@ def open_service(settings: Settings, *, progress: Report = silent, records: str 
         context_turns=settings.understanding.context_turns,
         language=settings.languages.default,
     )
-    closers = (live.close, index.close, store.close, webhook.close, desk.close, encoder.close)
-    return Service(bot, store, knowledge, index, settings, live, closers)
+    own = (live.close, index.close, store.close, webhook.close, desk.close)
+    closers = own if models else (*own, encoder.close)
+    return Service(bot, store, knowledge, index, settings, live, Remarks(kept), using, closers)
 
 
 def _stages(
     settings: Settings,
     knowledge: KnowledgeStore,
-    encoder: BatchingEncoder,
+    models: Models,
     index: IndexService,
-    model: BaseChatModel | None,
     webhook: HttpCaller,
     desk: SqlDesk,
 ) -> Stages:
     from chatbot.answer.say import Speaker
 
     intents = all_intents(knowledge)
-    entries = len(index.snapshot)
+    entries, encoder = len(index.snapshot), models.encoder
     calibration, stale = calibration_in_force(settings, entries=entries, encoder=encoder.fingerprint)
     return Stages(
         understander=open_reader(settings, knowledge, encoder, intents=list(intents.values())),
@@ -310,7 +336,7 @@ def _stages(
         policy=_rules(settings, intents, calibration, stale),
         answerer=Speaker(
             intents=lambda: intents,
-            model=model,
+            model=models.chat,
             generation=settings.generation,
             project=settings.project,
             webhook=webhook,

@@ -186,6 +186,45 @@ class SecuritySettings(Frozen):
     """Personal numbers are masked before anything is stored or logged."""
 
 
+class PrechatField(Frozen):
+    """A field of the form before the first message."""
+
+    name: str = Field(pattern="^[a-z][a-z0-9_]{0,39}$")
+    label: dict[Literal["zh", "en"], str] = Field(min_length=1)
+    type: Literal["text", "email", "tel"] = "text"
+    required: bool = False
+
+
+class SmtpSettings(Frozen):
+    """[widget.smtp]: the mail server that sends transcripts; without it customers download theirs."""
+
+    host: str
+    port: int = Field(587, ge=1, le=65535)
+    sender: str
+    """The address that mails come from."""
+    encryption: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    """KEFU__WIDGET__SMTP__PASSWORD=…"""
+    timeout_s: float = Field(10.0, gt=0, le=60)
+
+
+class WidgetSettings(Frozen):
+    """[widget]: the chat window on other sites; which sites these are, 'kefu site' says."""
+
+    prechat: tuple[PrechatField, ...] = ()
+    """Asked before the first message, e.g. [[widget.prechat]] name = "email", type = "email"."""
+    token_days: int = Field(30, ge=1, le=365)
+    """A visitor who does not come back for so long begins anew."""
+    sessions_per_minute: int = Field(120, ge=0)
+    """By client address; 0 switches it off."""
+    messages_per_site: int = Field(1200, ge=0)
+    """A minute, by all visitors of a site together; 0 switches it off."""
+    transcripts_per_hour: int = Field(5, ge=0)
+    """Mails by visitor; 0 switches the limit off."""
+    smtp: SmtpSettings | None = None
+
+
 class ServerSettings(Frozen):
     """[server]."""
 
@@ -226,6 +265,7 @@ class Settings(BaseSettings):
     handoff: HandoffSettings = HandoffSettings()
     storage: StorageSettings = StorageSettings()
     security: SecuritySettings = SecuritySettings()
+    widget: WidgetSettings = WidgetSettings()
     server: ServerSettings = ServerSettings()
 
     @property

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from knowledge.database import open_engine, refusal
 from knowledge.errors import StoreError
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision in migrations/versions."""
 _TABLES = {
     "conversations",

@@ -76,3 +76,22 @@ ratings = Table(
     Column("comment", Text, nullable=False),
     Column("rated_at", DateTime(timezone=True), nullable=False),
 )
+
+satisfaction = Table(
+    "satisfaction",
+    metadata,
+    Column("conversation_id", ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True),
+    Column("score", Integer, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("rated_at", DateTime(timezone=True), nullable=False),
+)
+"""How content the customer was with a whole conversation, 1..5."""
+
+prechats = Table(
+    "prechats",
+    metadata,
+    Column("conversation_id", ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True),
+    Column("fields", JSON, nullable=False),
+    Column("stored_at", DateTime(timezone=True), nullable=False),
+)
+"""What the customer filled in before the conversation, masked like messages."""

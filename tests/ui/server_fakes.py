@@ -32,6 +32,7 @@ from knowledge.errors import ConflictError
 from knowledge.types import Hit, Passage
 from ui.server.app import context_of, create_app
 from ui.server.ports import Mounted
+from ui.server.widget.host import WidgetSetup
 
 PASSAGE = Passage("faq-1", "Within 30 days.", "How long can I return?", "faq", "en")
 
@@ -48,7 +49,7 @@ class FakeStore:
     """Keeps turns in lists."""
 
     turns: list[Turn] = field(default_factory=list)
-    ratings: list[Rating] = field(default_factory=list)
+    rated: list[Rating] = field(default_factory=list)
     conversations: dict[str, FakeConversation] = field(default_factory=dict)
 
     def create_conversation(
@@ -68,7 +69,10 @@ class FakeStore:
         return [turn for turn in self.turns if turn.message.conversation_id == conversation_id][-limit:]
 
     def rate(self, rating: Rating) -> None:
-        self.ratings.append(rating)
+        self.rated.append(rating)
+
+    def ratings(self, turn_ids: Sequence[str]) -> Mapping[str, Rating]:
+        return {rating.turn_id: rating for rating in self.rated if rating.turn_id in turn_ids}
 
 
 @dataclass
@@ -181,10 +185,15 @@ def made_settings(**tables: Mapping[str, Any]) -> Settings:
 
 @asynccontextmanager
 async def running(
-    service: FakeService | None = None, *, mounts: Sequence[Mounted] = (), **tables: Mapping[str, Any]
+    service: FakeService | None = None,
+    *,
+    mounts: Sequence[Mounted] = (),
+    widget: WidgetSetup | None = None,
+    **tables: Mapping[str, Any],
 ) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
     """The app and a client of it; the threads end with it."""
-    app = create_app(service or FakeService(), settings=made_settings(**tables), mounts=mounts)
+    settings = made_settings(**tables)
+    app = create_app(service or FakeService(), settings=settings, mounts=mounts, widget=widget)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=("10.0.0.9", 4711))
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
         app.state.logs = logs

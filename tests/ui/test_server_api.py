@@ -165,7 +165,7 @@ async def test_feedback_is_stored_and_counted() -> None:
         metrics = (await client.get("/metrics")).text
 
     assert (good.status_code, bad.status_code, lost.status_code) == (204, 422, 404)
-    assert [(r.value, r.reasons, r.comment) for r in service.store.ratings] == [("down", ("wrong",), "No.")]
+    assert [(r.value, r.reasons, r.comment) for r in service.store.rated] == [("down", ("wrong",), "No.")]
     assert 'kefu_ratings_total{value="down"} 1.0' in metrics
 
 

@@ -17,6 +17,7 @@ from ui.terminal import Report, progress_bars, talk
 if TYPE_CHECKING:
     from chatbot.assemble import Service
     from chatbot.settings import Settings
+    from ui.server.widget.host import WidgetSetup
 
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Instead of server.port.")]
 Host = Annotated[
@@ -82,7 +83,8 @@ def _run(settings: Settings, *, calibrate: bool) -> None:
         with _everything_lasts():
             settings = stack.enter_context(with_order_service(settings))
             service = stack.enter_context(running_service(settings, calibrate=calibrate, progress=report))
-            app = make_app(service, settings)
+            widget = stack.enter_context(hosted_widget(service, settings, progress=report))
+            app = make_app(service, settings, widget)
         address = f"http://{settings.server.host}:{settings.server.port}"
         talk.print(
             f"[bold]{settings.project.bot_name}[/] is at [link={address}]{address}[/] · API at {address}/docs · Ctrl-C stops it"
@@ -132,7 +134,26 @@ def running_service(settings: Settings, *, calibrate: bool, progress: Report) ->
         service.close()
 
 
-def make_app(service: Service, settings: Settings) -> Any:
+@contextmanager
+def hosted_widget(service: Service, settings: Settings, *, progress: Report) -> Iterator[WidgetSetup]:
+    """The sites of the project, and a bot for each project folder that they name."""
+    from chatbot.assemble import open_sites, open_visitors
+    from chatbot.guests import open_guest
+    from ui.server.widget.host import HostedBot, WidgetSetup
+
+    sites = open_sites(settings)
+    hosted = [service]
+    bots = {"": HostedBot(service, settings, service.remarks)}
+    with ExitStack() as stack:
+        for folder in sorted({site.bot for site in sites.sites()} - {""}):
+            guest = open_guest(Path(folder), beside=hosted, progress=progress)
+            stack.callback(guest.close)
+            hosted.append(guest)
+            bots[folder] = HostedBot(guest, guest.settings, guest.remarks)
+        yield WidgetSetup(sites, open_visitors(settings), bots)
+
+
+def make_app(service: Service, settings: Settings, widget: WidgetSetup | None = None) -> Any:
     """The HTTP API with the chat page at its root."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported: nothing is sent anywhere
     from ui.page.loading import load_gradio
@@ -157,4 +178,4 @@ def make_app(service: Service, settings: Settings) -> Any:
             ssr_mode=False,
         )
 
-    return create_app(service, settings=settings, mounts=(Mounted("/", attach),))
+    return create_app(service, settings=settings, mounts=(Mounted("/", attach),), widget=widget)

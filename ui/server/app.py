@@ -26,6 +26,9 @@ from ui.server.ports import Mounted, Service
 from ui.server.rates import Rate
 from ui.server.stream import StreamPlaces
 from ui.server.turns import Turns
+from ui.server.widget.host import Host, WidgetSetup
+from ui.server.widget.origins import WidgetOrigins
+from ui.server.widget.routes import add_widget
 from ui.server.wire import ShownProblem
 from ui.server.workers import Workers
 
@@ -33,20 +36,28 @@ _READERS = 4
 _PROBLEM = {"description": "What went wrong.", "model": ShownProblem, "content": {problem.MEDIA_TYPE: {}}}
 
 
-def create_app(service: Service, *, settings: Settings, mounts: Sequence[Mounted] = ()) -> FastAPI:
+def create_app(
+    service: Service,
+    *,
+    settings: Settings,
+    mounts: Sequence[Mounted] = (),
+    widget: WidgetSetup | None = None,
+) -> FastAPI:
     """The ASGI application.
 
     Args:
         service: The assembled chatbot; the caller opens and closes it.
         settings: Limits, origins, proxies and timeouts.
         mounts: Pages in the same server, such as the chat page.
+        widget: Sites, visitors and bots of the chat window; None where there is none.
     """
     context = _context(service, settings)
+    host = Host(widget, context) if widget else None
     app = FastAPI(
         title=f"{settings.project.name} API",
         version=kefu_version(),
         description="Talk to the support bot. Errors are application/problem+json with a request id.",
-        middleware=_layers(context, mounts),
+        middleware=_layers(context, mounts, host),
         responses={"4XX": _PROBLEM, "5XX": _PROBLEM, 422: _PROBLEM},
         openapi_url="/openapi.json" if settings.server.docs else None,
         docs_url=None,
@@ -57,6 +68,8 @@ def create_app(service: Service, *, settings: Settings, mounts: Sequence[Mounted
     problem.install(app)
     for routes in (conversation_routes, completion_routes, health_routes):
         app.include_router(routes(context))
+    if host is not None:
+        add_widget(app, host)
     if settings.server.docs:
         app.add_api_route("/docs", lambda: _docs(app), include_in_schema=False)
     for page in mounts:
@@ -87,10 +100,11 @@ def _context(service: Service, settings: Settings) -> Context:
     )
 
 
-def _layers(context: Context, mounts: Sequence[Mounted]) -> list[Middleware]:
+def _layers(context: Context, mounts: Sequence[Mounted], host: Host | None) -> list[Middleware]:
     security = context.settings.security
     layers = [
         Middleware(Boundary, metrics=context.metrics, mounts=mounts),
+        *([Middleware(WidgetOrigins, directory=host.directory)] if host else []),
         # Outside the limits, so that a browser can read a 429; always there, also with no origin allowed:
         # Gradio adds a laxer one of its own where it finds none.
         Middleware(

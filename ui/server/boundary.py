@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui.server.metrics import Metrics
-from ui.server.ports import Mounted, is_api
+from ui.server.ports import FRAMED, Mounted, is_api, is_file
 from ui.server.problem import problem_of
 
 log = structlog.get_logger(__name__)
@@ -25,9 +25,10 @@ _QUIET = ("/healthz", "/readyz", "/metrics")
 
 API_CSP = "default-src 'none'; frame-ancestors 'none'"
 DOCS_CSP = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+_NO_FRAME = (b"x-frame-options", b"DENY")
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
+    _NO_FRAME,
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), payment=()"),
@@ -85,7 +86,7 @@ class Boundary:
         headers = [
             (b"x-request-id", number.encode()),
             (b"content-security-policy", csp.encode()),
-            *SECURITY_HEADERS,
+            *(header for header in SECURITY_HEADERS if header != _NO_FRAME or path != FRAMED),
         ]
         if not page:
             headers.append((b"cache-control", b"no-store"))
@@ -96,7 +97,7 @@ class Boundary:
     def _account(self, scope: Scope, status: int, seconds: float) -> None:
         route = self._route(scope)
         self._metrics.request(scope["method"], route, status=status, seconds=seconds)
-        if route not in _QUIET and is_api(scope["path"]):
+        if route not in _QUIET and is_api(scope["path"]) and not is_file(scope["path"]):
             log.info(
                 "http.request",
                 method=scope["method"],

@@ -10,7 +10,7 @@ from typing import TypeVar
 from chatbot.settings import Settings
 from ui.server.closing import Closing
 from ui.server.metrics import Metrics
-from ui.server.ports import Service
+from ui.server.ports import Bot, Service
 from ui.server.problem import Problem
 from ui.server.rates import Rate
 from ui.server.stream import StreamPlaces
@@ -49,6 +49,12 @@ class Context:
                 return await self.readers.call(function)
         except TimeoutError as error:
             raise Problem.retry(503, "too-slow", say("late", "en")) from error
+
+    def turns_of(self, bot: Bot) -> Turns:
+        """Turns of another bot, on the same threads."""
+        return Turns(
+            bot, self.settings, workers=self.turn_workers, metrics=self.metrics, closing=self.closing
+        )
 
     def close(self, *, wait_s: float = 0.0) -> int:
         """End the threads; how many were still busy."""

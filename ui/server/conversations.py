@@ -11,13 +11,16 @@ from fastapi import APIRouter, Header, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from chatbot.sites.visitors import MARK
 from chatbot.types import Channel, Message, Rating, Turn
 from knowledge.errors import ConflictError
 from ui.server.context import Context
 from ui.server.limits import client_host
+from ui.server.ports import Store
 from ui.server.problem import Problem
 from ui.server.rates import client_key
 from ui.server.stream import Encode, KefuEvents, open_stream, resume_from
+from ui.server.turns import Turns
 from ui.server.wire import (
     ConversationId,
     Feedback,
@@ -110,14 +113,18 @@ def _message_routes(router: APIRouter, context: Context) -> None:
                 return await stream_reply(context, request, message, events)
             turn = await context.turns.answer(message, language=language_of(request.scope))
         except ConflictError as conflict:
-            raise await _used_or_answering(context, message, language_of(request.scope)) from conflict
+            store = context.service.store
+            raise await used_or_answering(
+                context, message, language_of(request.scope), store=store
+            ) from conflict
         return json_response(shown_turn(turn))
 
 
 def _turn_routes(router: APIRouter, context: Context) -> None:
     async def find(turn_id: str) -> Turn:
         turn = await context.read(lambda: context.service.store.turn(turn_id))
-        if turn is None:
+        if turn is None or turn.message.conversation_id.startswith(MARK):
+            # A visitor's turn is for that visitor's token only, and the explanation would tell more than that.
             raise Problem(404, "not-found", "There is no turn of this id. Check the id.")
         return turn
 
@@ -136,13 +143,15 @@ def _turn_routes(router: APIRouter, context: Context) -> None:
         return Response(status_code=204)
 
 
-async def stream_reply(context: Context, request: Request, message: Message, events: Encode) -> Response:
-    """Answer as a stream of events."""
+async def stream_reply(
+    context: Context, request: Request, message: Message, events: Encode, *, turns: Turns | None = None
+) -> Response:
+    """Answer as a stream of events; by another bot than the server's own, where its turns are given."""
     server = context.settings.server
     language = language_of(request.scope)
     give_back = context.streams.take(client_key(client_host(request.scope)), language=language)
     try:
-        answering = context.turns.start(message, language=language)
+        answering = (turns or context.turns).start(message, language=language)
         stream = await open_stream(
             answering, events, heartbeat_s=server.heartbeat_s, timeout_s=server.request_timeout_s
         )
@@ -162,14 +171,15 @@ def read_message(
     key: str = "",
     locale: str | None = None,
     channel: Channel = "api",
+    max_characters: int = 0,
 ) -> Message:
-    """The message, when it is one that may be answered.
+    """The message, when it is one that may be answered; 0 characters: as the server's own settings say.
 
     Raises:
         Problem: Empty, too long, or one too many this minute.
     """
     language = language_of(request.scope) if locale is None else locale[:2].lower()
-    limit = context.settings.understanding.max_characters
+    limit = max_characters or context.settings.understanding.max_characters
     if not text:
         raise Problem(422, "empty-message", say("empty", language))
     if len(text) > limit:
@@ -186,11 +196,9 @@ def new_conversation_id() -> str:
     return secrets.token_urlsafe(18)
 
 
-async def _used_or_answering(context: Context, message: Message, language: str) -> Problem:
+async def used_or_answering(context: Context, message: Message, language: str, *, store: Store) -> Problem:
     """The store refused a key: it belongs to a stored turn, or to one that another process answers now."""
-    turns = await context.read(
-        lambda: context.service.store.history(message.conversation_id, limit=_SHOWN_TURNS)
-    )
+    turns = await context.read(lambda: store.history(message.conversation_id, limit=_SHOWN_TURNS))
     if any(turn.message.key == message.key for turn in turns):
         return Problem(422, "key-used", say("key_used", language))
     return Problem.retry(409, "still-answering", say("answering", language), after_s=2)

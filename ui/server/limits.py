@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatbot.settings import SecuritySettings
 from ui.server.metrics import Metrics
-from ui.server.ports import Mounted
+from ui.server.ports import Mounted, is_file
 from ui.server.problem import Problem
 from ui.server.rates import Rate, client_key
 from ui.server.wording import language_of, say
@@ -48,7 +48,8 @@ class Limits:
 
     def _check_rate(self, scope: Scope, page: Mounted | None) -> None:
         # A page's files are many and cheap; only what it sends counts.
-        counted = scope["method"] in _WITH_BODY if page else scope["path"] not in _UNLIMITED
+        files = page is not None or is_file(scope["path"])
+        counted = scope["method"] in _WITH_BODY if files else scope["path"] not in _UNLIMITED
         wait_s = self._rate.wait_s(client_key(client_host(scope))) if counted else 0
         if wait_s:
             self._metrics.shed("address")

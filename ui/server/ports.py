@@ -81,6 +81,10 @@ class Store(Protocol):
         """Store a rating; the last one of a turn counts."""
         ...
 
+    def ratings(self, turn_ids: Sequence[str]) -> Mapping[str, Rating]:
+        """The ratings of these turns, by turn id."""
+        ...
+
 
 class Service(Protocol):
     """The assembled chatbot."""
@@ -128,9 +132,34 @@ class Mounted:
         return not is_api(path) and (path == base or path.startswith(f"{base}/"))
 
 
-API_PATHS = ("/api", "/v1", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs")
+API_PATHS = (
+    "/api",
+    "/v1",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/docs",
+    "/widget",
+    "/widget.js",
+    "/widget.mjs",
+    "/site",
+)
+FILES = ("/widget", "/widget.js", "/widget.mjs", "/site")
+"""Small files, sent from memory."""
+FRAMED = "/widget/frame"
+"""The one page that other sites may show; its own headers say which."""
 
 
 def is_api(path: str) -> bool:
     """True for the paths of the API itself, also when a page is mounted at "/"."""
-    return any(path == start or path.startswith(f"{start}/") for start in API_PATHS)
+    return _below(path, API_PATHS)
+
+
+def is_file(path: str) -> bool:
+    """True for the widget's own files."""
+    return _below(path, FILES)
+
+
+def _below(path: str, starts: Sequence[str]) -> bool:
+    return any(path == start or path.startswith(f"{start}/") for start in starts)

@@ -93,11 +93,11 @@ class MonotonicMemory(Storage, MovingWindowSupport):
 
 
 class Rate:
-    """So many a minute for each key."""
+    """So many a minute, or in so many minutes, for each key; 0 is no limit."""
 
-    def __init__(self, per_minute: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, count: int, *, minutes: int = 1, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._item = RateLimitItemPerMinute(per_minute) if per_minute else None
+        self._item = RateLimitItemPerMinute(count, minutes) if count else None
         self._limiter = MovingWindowRateLimiter(MonotonicMemory(clock))
 
     def wait_s(self, key: str) -> int:

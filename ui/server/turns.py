@@ -128,7 +128,7 @@ class Turns:
         first = not line.keys
         line.keys.add(message.key)
         self._open.add(answering)
-        self._metrics.turns_under_way.set(len(self._open))
+        self._metrics.turns_under_way.inc()
         if first:
             self._submit(answering)
         else:
@@ -190,7 +190,7 @@ class Turns:
         if answering not in self._open:
             return
         self._open.discard(answering)
-        self._metrics.turns_under_way.set(len(self._open))
+        self._metrics.turns_under_way.dec()
         conversation_id = answering.message.conversation_id
         line = self._lines[conversation_id]
         line.keys.discard(answering.message.key)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-import chatbot.record.tables  # noqa: F401 - its tables join the shared metadata
+import chatbot.record.tables
+import chatbot.sites.tables  # noqa: F401 - their tables join the shared metadata
 from knowledge.tables import metadata
 
 # The caller's transaction holds all revisions together: all of them or none, in SQLite too.

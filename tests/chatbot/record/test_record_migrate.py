@@ -16,6 +16,7 @@ from sqlalchemy import Engine, text
 import chatbot.handoff.tables
 import chatbot.record.migrations
 import chatbot.record.tables
+import chatbot.sites.tables
 from chatbot.record.migrate import HEAD, upgrade
 from knowledge.database import open_engine, writing
 from knowledge.errors import StoreError
