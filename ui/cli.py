@@ -27,6 +27,7 @@ from ui.commands import (
     models,
     replay,
     serve,
+    site,
 )
 from ui.commands.eval import app as evaluations
 
@@ -44,6 +45,7 @@ app = typer.Typer(
 app.add_typer(imports.app, name="import", rich_help_panel="Knowledge")
 app.add_typer(exports.app, name="export", rich_help_panel="Knowledge")
 app.add_typer(index.app, name="index", rich_help_panel="Knowledge")
+app.add_typer(site.app, name="site", rich_help_panel="Set up")
 app.add_typer(models.app, name="models", rich_help_panel="Set up")
 app.command("init", rich_help_panel="Set up")(init.init)
 app.command("doctor", rich_help_panel="Set up")(doctor.doctor)

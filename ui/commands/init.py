@@ -77,6 +77,11 @@ def init(
     written = write_project(folder, demo=demo)
     for path in written:
         talk.print(f"wrote {path}")
+    if demo:
+        from chatbot.settings import load_settings
+        from ui.commands.site import add_demo_site
+
+        add_demo_site(load_settings(folder))
     where = folder if str(folder) != "." else "this folder"
     steps = "import faq faq_zh.csv faq_en.csv" if demo else "import faq faq.csv"
     talk.print(

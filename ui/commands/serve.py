@@ -48,6 +48,7 @@ def demo(
     """Start the demo company's bot: made at the first start, opened again at later ones."""
     from chatbot.settings import load_settings
     from ui.commands.init import write_project
+    from ui.commands.site import add_demo_site
 
     if not (folder / "kefu.toml").exists():
         write_project(folder, demo=True)
@@ -55,7 +56,9 @@ def demo(
     settings = load_settings(folder)
     with progress_bars() as report:
         prepare_demo(settings, progress=report)
-    _run(_listening(settings, host, port), calibrate=True)
+    settings = _listening(settings, host, port)
+    add_demo_site(settings)
+    _run(settings, calibrate=True)
 
 
 def prepare_demo(settings: Settings, *, progress: Report) -> None:
@@ -89,6 +92,10 @@ def _run(settings: Settings, *, calibrate: bool) -> None:
         talk.print(
             f"[bold]{settings.project.bot_name}[/] is at [link={address}]{address}[/] · API at {address}/docs · Ctrl-C stops it"
         )
+        if settings.project.demo:
+            talk.print(
+                f"The demo's help centre, with the chat window on it: [link={address}/site/]{address}/site/[/]"
+            )
         run_server(app, settings)
 
 

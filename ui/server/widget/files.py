@@ -20,6 +20,7 @@ from starlette.types import Scope
 
 from chatbot.sites.site import Site
 from ui.server.problem import Problem
+from ui.server.widget.lean import lean
 
 _TYPES = {
     ".js": "text/javascript; charset=utf-8",
@@ -81,7 +82,7 @@ def read_files(folder: Path, *, pages: bool = False) -> dict[str, File]:
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
         name = path.relative_to(folder).as_posix()
         if path.suffix in kinds and not _PRIVATE.search(name) and path.is_file():
-            found[name] = as_file(path.read_bytes(), kinds[path.suffix])
+            found[name] = as_file(lean(path.read_bytes(), path.suffix), kinds[path.suffix])
     return found
 
 

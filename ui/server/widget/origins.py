@@ -75,7 +75,8 @@ def foreign(origin: str) -> Problem:
 
 
 def _is_ours(scope: Scope) -> bool:
-    return scope["type"] == "http" and (scope["path"] == PATH or scope["path"].startswith(f"{PATH}/"))
+    path = str(scope.get("path", ""))
+    return scope["type"] == "http" and (path == PATH or path.startswith(f"{PATH}/"))
 
 
 def _same(scope: Scope, origin: str) -> bool:
@@ -84,8 +85,7 @@ def _same(scope: Scope, origin: str) -> bool:
         host = urlsplit(origin).netloc.lower()
     except ValueError:
         return False
-    asked: str = Headers(scope=scope).get("host", "")
-    return host != "" and host == asked.lower()
+    return host != "" and host == Headers(scope=scope).get("host", "").lower()
 
 
 def _allowed(origin: str) -> dict[str, str]:
