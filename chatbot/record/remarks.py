@@ -1,18 +1,21 @@
-"""What a customer says about a conversation and not in it: stars at its end, the form before it."""
+"""What is said about a conversation and not in it: stars at its end, the form before it, the page around it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from chatbot.record.rows import add_conversation, storable
-from chatbot.record.tables import prechats, satisfaction
+from chatbot.record.tables import particulars, satisfaction
 from knowledge.database import reading, writing
+
+Kind: TypeAlias = Literal["prechat", "context"]
+"""What the customer filled in before the conversation; what the page around it told of itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +45,30 @@ class Remarks:
             row = connection.execute(wanted).first()
         return None if row is None else Stars(row.score, row.comment)
 
-    def introduce(self, conversation_id: str, fields: Mapping[str, str]) -> None:
-        """Keep what the customer filled in before the conversation; the last form counts."""
+    def tell(self, conversation_id: str, kind: Kind, fields: Mapping[str, str]) -> None:
+        """Keep particulars of a conversation; the last ones of a kind count."""
         values = {
             "fields": {name: storable(value) for name, value in fields.items()},
             "stored_at": datetime.now(UTC),
         }
-        self._put(prechats, conversation_id, values)
+        self._put(particulars, conversation_id, values, kind=kind)
 
-    def introduction(self, conversation_id: str) -> Mapping[str, str]:
-        """What was filled in before a conversation; empty when nothing was."""
-        wanted = select(prechats.c.fields).where(prechats.c.conversation_id == conversation_id)
+    def told(self, conversation_id: str, kind: Kind) -> Mapping[str, str]:
+        """The particulars of a kind; empty when there are none."""
+        wanted = select(particulars.c.fields).where(
+            particulars.c.conversation_id == conversation_id, particulars.c.kind == kind
+        )
         with reading(self._engine) as connection:
             return connection.execute(wanted).scalar_one_or_none() or {}
 
-    def _put(self, table: Any, conversation_id: str, values: Mapping[str, object]) -> None:
+    def _put(self, table: Table, conversation_id: str, values: Mapping[str, object], **key: str) -> None:
         with writing(self._engine) as connection:
             add_conversation(connection, conversation_id, "widget", None)
-            statement = _insert(connection, table).values(conversation_id=conversation_id, **values)
+            statement = _insert(connection, table).values(conversation_id=conversation_id, **key, **values)
             connection.execute(
-                statement.on_conflict_do_update(index_elements=["conversation_id"], set_=dict(values))
+                statement.on_conflict_do_update(index_elements=["conversation_id", *key], set_=dict(values))
             )
 
 
-def _insert(connection: Connection, table: Any) -> Any:
+def _insert(connection: Connection, table: Table) -> Any:
     return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)

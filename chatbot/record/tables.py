@@ -87,11 +87,13 @@ satisfaction = Table(
 )
 """How content the customer was with a whole conversation, 1..5."""
 
-prechats = Table(
-    "prechats",
+particulars = Table(
+    "particulars",
     metadata,
     Column("conversation_id", ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", String(20), primary_key=True),
     Column("fields", JSON, nullable=False),
     Column("stored_at", DateTime(timezone=True), nullable=False),
 )
-"""What the customer filled in before the conversation, masked like messages."""
+"""For the person who takes over, masked like messages: what the customer filled in before the conversation
+("prechat"), and what the page told of itself ("context")."""

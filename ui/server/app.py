@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -51,7 +52,7 @@ def create_app(
         mounts: Pages in the same server, such as the chat page.
         widget: Sites, visitors and bots of the chat window; None where there is none.
     """
-    context = _context(service, settings)
+    context = _context(service, settings, widget)
     host = Host(widget, context) if widget else None
     app = FastAPI(
         title=f"{settings.project.name} API",
@@ -83,7 +84,7 @@ def context_of(app: FastAPI) -> Context:
     return context
 
 
-def _context(service: Service, settings: Settings) -> Context:
+def _context(service: Service, settings: Settings, widget: WidgetSetup | None) -> Context:
     metrics = Metrics()
     closing = Closing()
     workers = Workers(settings.server.workers, name="turn")
@@ -97,6 +98,7 @@ def _context(service: Service, settings: Settings) -> Context:
         rate=Rate(settings.security.messages_per_minute),
         streams=StreamPlaces(settings.security.streams_per_address),
         closing=closing,
+        guests={Path(name).name: bot.service for name, bot in widget.bots.items() if name} if widget else {},
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from chatbot.settings import Settings
@@ -37,6 +37,15 @@ class Context:
     """Messages a minute, by conversation."""
     streams: StreamPlaces
     closing: Closing
+    guests: Mapping[str, Service] = field(default_factory=dict)
+    """Further bots in this server, by the name of their project folder."""
+
+    def ready(self) -> dict[str, str]:
+        """Each part of each bot with "ok", or with why it cannot serve yet."""
+        checks = dict(self.service.ready())
+        for name, guest in self.guests.items():
+            checks |= {f"{name}: {part}": state for part, state in guest.ready().items()}
+        return checks
 
     async def read(self, function: Callable[[], T], *, timeout_s: float = _READ_TIMEOUT_S) -> T:
         """The function's value, computed on a reader thread.

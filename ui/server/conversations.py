@@ -11,6 +11,7 @@ from fastapi import APIRouter, Header, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from chatbot.record.redaction import redact
 from chatbot.sites.visitors import MARK
 from chatbot.types import Channel, Message, Rating, Turn
 from knowledge.errors import ConflictError
@@ -137,7 +138,9 @@ def _turn_routes(router: APIRouter, context: Context) -> None:
     async def rate_turn(turn_id: TurnId, body: Feedback) -> Response:
         """Thumbs up or down, with reasons; the last rating of a turn counts."""
         turn = await find(turn_id)
-        rating = Rating(turn.id, body.value, tuple(body.reasons), body.comment, datetime.now(UTC))
+        masked = redact if context.settings.security.redact else str
+        reasons, comment = tuple(map(masked, body.reasons)), masked(body.comment)
+        rating = Rating(turn.id, body.value, reasons, comment, datetime.now(UTC))
         await context.read(lambda: context.service.store.rate(rating))
         context.metrics.rating(body.value)
         return Response(status_code=204)

@@ -28,7 +28,7 @@ def health_routes(context: Context) -> APIRouter:
         if context.closing.asked.is_set():
             raise _unready({"server": "is stopping"})
         try:
-            checks = dict(await context.read(context.service.ready, timeout_s=_READY_TIMEOUT_S))
+            checks = await context.read(context.ready, timeout_s=_READY_TIMEOUT_S)
         except Problem as problem:
             raise _unready({"ready": f"did not answer within {_READY_TIMEOUT_S:.0f} s"}) from problem
         wrong = {name: reason for name, reason in checks.items() if reason != "ok"}

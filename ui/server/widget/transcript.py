@@ -52,8 +52,7 @@ def transcript_routes(host: Host) -> APIRouter:
     async def download(request: HttpRequest) -> Response:
         """The conversation as plain text."""
         caller = await host.caller(request)
-        language = language_of(request.scope)
-        text = await host.context.read(lambda: _text_of(caller, language))
+        text, _ = await host.context.read(lambda: _text_of(caller, language_of(request.scope)))
         headers = {"Content-Disposition": 'attachment; filename="conversation.txt"'}
         return Response(text, headers=headers, media_type="text/plain; charset=utf-8")
 
@@ -66,11 +65,11 @@ def transcript_routes(host: Host) -> APIRouter:
             detail = "This server sends no mail. Download the transcript, or set [widget.smtp] in kefu.toml."
             raise Problem(501, "not-configured", detail)
         host.check_transcript_rate(caller, request)
-        language = language_of(request.scope)
+        spoken = language_of(request.scope)
 
         def work() -> None:
-            message = mail(caller.bot.settings, smtp, body.email, _text_of(caller, language), language)
-            _deliver(smtp, message)
+            text, language = _text_of(caller, spoken)
+            _deliver(smtp, mail(caller.bot.settings, smtp, body.email, text, language))
 
         host.context.readers.submit(work)
         return Response(status_code=202)
@@ -96,9 +95,11 @@ def mail(settings: Settings, smtp: SmtpSettings, to: str, text: str, language: s
     return message
 
 
-def _text_of(caller: Caller, language: str) -> str:
+def _text_of(caller: Caller, spoken: str) -> tuple[str, str]:
+    """The transcript and its language: the conversation's own, or the browser's before anything was said."""
     turns = caller.bot.service.store.history(caller.visitor.conversation_id, limit=SHOWN_TURNS)
-    return transcript(turns, caller.bot.settings, language=language)
+    language = turns[-1].understanding.language if turns else spoken
+    return transcript(turns, caller.bot.settings, language=language), language
 
 
 def _paragraphs(turns: Sequence[Turn], *, you: str, bot: str, zone: ZoneInfo) -> Iterator[str]:

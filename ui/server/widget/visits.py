@@ -22,7 +22,7 @@ from ui.server.problem import Problem
 from ui.server.stream import resume_from
 from ui.server.widget.host import Caller, Host
 from ui.server.widget.shown import WidgetEvents, visitor_turn
-from ui.server.wire import Feedback, Key, Locale, Request, Text, TurnId, json_response
+from ui.server.wire import Feedback, Key, Locale, Request, Text, TurnId, clean_text, json_response
 from ui.server.wording import language_of
 
 SHOWN_TURNS = 200
@@ -44,8 +44,8 @@ class Score(Request):
     comment: Text = Field("", max_length=2000)
 
 
-class FilledIn(Request):
-    """The form before the conversation, by the names that the session listed."""
+class Particulars(Request):
+    """Fields by name: those of the form that the session listed, or what the page tells of itself."""
 
     fields: dict[
         Annotated[str, StringConstraints(max_length=40)],
@@ -110,12 +110,24 @@ def _remark_routes(router: APIRouter, host: Host) -> None:
         await host.context.read(lambda: caller.bot.remarks.rate(caller.visitor.conversation_id, stars))
         return Response(status_code=204)
 
+    @router.post("/context", status_code=204)
+    async def tell_page(request: HttpRequest, body: Particulars) -> Response:
+        """What the page tells of itself (which order is open, ...), for the person who takes over."""
+        caller = await host.caller(request)
+        fields = {clean_text(name): caller.masked(value) for name, value in body.fields.items()}
+        await host.context.read(
+            lambda: caller.bot.remarks.tell(caller.visitor.conversation_id, "context", fields)
+        )
+        return Response(status_code=204)
+
     @router.post("/prechat", status_code=204)
-    async def fill_in(request: HttpRequest, body: FilledIn) -> Response:
+    async def fill_in(request: HttpRequest, body: Particulars) -> Response:
         """What the visitor filled in before the first message."""
         caller = await host.caller(request)
         fields = _checked(caller, body.fields)
-        await host.context.read(lambda: caller.bot.remarks.introduce(caller.visitor.conversation_id, fields))
+        await host.context.read(
+            lambda: caller.bot.remarks.tell(caller.visitor.conversation_id, "prechat", fields)
+        )
         return Response(status_code=204)
 
 

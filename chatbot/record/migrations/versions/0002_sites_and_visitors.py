@@ -70,32 +70,31 @@ def _visitors() -> None:
 
 
 def _remarks() -> None:
-    for name, columns in (
-        (
-            "satisfaction",
-            (
-                sa.Column("score", sa.Integer(), nullable=False),
-                sa.Column("comment", sa.Text(), nullable=False),
-                sa.Column("rated_at", sa.DateTime(timezone=True), nullable=False),
-            ),
+    op.create_table(
+        "satisfaction",
+        sa.Column("conversation_id", sa.String(length=200), nullable=False),
+        sa.Column("score", sa.Integer(), nullable=False),
+        sa.Column("comment", sa.Text(), nullable=False),
+        sa.Column("rated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversations.id"],
+            name=op.f("fk_satisfaction_conversation_id_conversations"),
+            ondelete="CASCADE",
         ),
-        (
-            "prechats",
-            (
-                sa.Column("fields", sa.JSON(), nullable=False),
-                sa.Column("stored_at", sa.DateTime(timezone=True), nullable=False),
-            ),
+        sa.PrimaryKeyConstraint("conversation_id", name=op.f("pk_satisfaction")),
+    )
+    op.create_table(
+        "particulars",
+        sa.Column("conversation_id", sa.String(length=200), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("fields", sa.JSON(), nullable=False),
+        sa.Column("stored_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversations.id"],
+            name=op.f("fk_particulars_conversation_id_conversations"),
+            ondelete="CASCADE",
         ),
-    ):
-        op.create_table(
-            name,
-            sa.Column("conversation_id", sa.String(length=200), nullable=False),
-            *columns,
-            sa.ForeignKeyConstraint(
-                ["conversation_id"],
-                ["conversations.id"],
-                name=op.f(f"fk_{name}_conversation_id_conversations"),
-                ondelete="CASCADE",
-            ),
-            sa.PrimaryKeyConstraint("conversation_id", name=op.f(f"pk_{name}")),
-        )
+        sa.PrimaryKeyConstraint("conversation_id", "kind", name=op.f("pk_particulars")),
+    )
