@@ -23,6 +23,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from chatbot.record import rows
+from chatbot.record.codec import as_read
 from chatbot.record.line import Lines, Place
 from chatbot.record.rows import Conversation
 from chatbot.record.tables import turns
@@ -132,9 +133,10 @@ class SqlTurnStore:
                 raise StoreError(msg) from error
             self.abandon(message)
             return stored
-        self._recent.put(turn.id, {**row["body"], "sequence": sequence}, row["finish"])
+        stored = replace(turn, sequence=sequence)
+        self._recent.put(turn.id, as_read(stored), row["finish"])
         self._leave(message)
-        return replace(turn, sequence=sequence)
+        return stored
 
     def abandon(self, message: Message) -> None:
         """Give back the place taken by `begin`; harmless when there is none.

@@ -6,10 +6,14 @@ searched or sorted has a column of its own; everything needed to explain the tur
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     Column,
     DateTime,
+    Dialect,
     Float,
     ForeignKey,
     Index,
@@ -17,10 +21,24 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
 )
 
 from knowledge.tables import metadata
+
+
+class Written(TypeDecorator[Any]):
+    """JSON; what is a text is taken for JSON that was written before."""
+
+    impl = JSON
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
+        """What is sent to the database."""
+        write = super().bind_processor(dialect) or str
+        return lambda value: value if isinstance(value, str) else write(value)
+
 
 conversations = Table(
     "conversations",
@@ -50,7 +68,7 @@ turns = Table(
     Column("decision", String(20), nullable=False),
     Column("finish", String(20), nullable=False),
     Column("stored_at", DateTime(timezone=True), nullable=False),
-    Column("body", JSON, nullable=False),
+    Column("body", Written, nullable=False),
     UniqueConstraint("conversation_id", "sequence", name="uq_turns_conversation_id_sequence"),
     UniqueConstraint("conversation_id", "key", name="uq_turns_conversation_id_key"),
     Index("ix_turns_stored_at", "stored_at"),

@@ -1,14 +1,16 @@
 """One writer a process: waiting work is committed together, each caller returns after its commit.
 
 A commit that survives a power cut costs one sync of the disk (1-5 ms), whatever it holds. While one
-is under way the next callers queue up, and the next transaction takes them all.
+is under way the next callers queue up, and a thread commits them all in the next transaction. Who finds nothing
+under way commits at once, in the own thread: handing work to another thread and back costs half of what a
+transaction without a sync does.
 """
 
 from __future__ import annotations
 
-import queue
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -42,7 +44,11 @@ class GroupWriter:
         self._engine = engine
         self._sqlite = engine.dialect.name == "sqlite"
         self._busy_timeout_s = busy_timeout_s
-        self._queue: queue.SimpleQueue[_Work[Any] | None] = queue.SimpleQueue()
+        self._waiting: deque[_Work[Any]] = deque()
+        self._called = threading.Event()
+        """There is something to do for the thread."""
+        self._using = threading.Lock()
+        """Held by who uses the connection."""
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -65,14 +71,8 @@ class GroupWriter:
             IntegrityError: A row like this exists.
         """
         work = _Work(run, conversation_id, durable)
-        with self._starting:
-            if self._closed:
-                msg = "The store was closed. Open a new one; this happens when a server is shutting down."
-                raise StoreError(msg)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._serve, name="kefu-writer", daemon=True)
-                self._thread.start()
-            self._queue.put(work)
+        if not self._commit_at_once(work):
+            self._submit(work)
         try:
             # One busy wait for the batch under way, one for ours, and room for the work itself.
             return work.done.result(timeout=2 * self._busy_timeout_s + _WORK_S)
@@ -87,32 +87,54 @@ class GroupWriter:
             if self._closed:
                 return
             self._closed = True
-            self._queue.put(None)
+            self._called.set()
         if self._thread is not None:
             self._thread.join()
+        with self._using:
+            self._disconnect()
+
+    def _commit_at_once(self, work: _Work[Any]) -> bool:
+        """False where others are before it."""
+        if self._waiting or not self._using.acquire(blocking=False):
+            return False
+        try:
+            if not self._closed:
+                self._commit([work])
+            return work.done.done()
+        finally:
+            self._using.release()
+
+    def _submit(self, work: _Work[Any]) -> None:
+        with self._starting:
+            if self._closed:
+                msg = "The store was closed. Open a new one; this happens when a server is shutting down."
+                raise StoreError(msg)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="kefu-writer", daemon=True)
+                self._thread.start()
+            self._waiting.append(work)
+            self._called.set()
 
     def _serve(self) -> None:
-        while True:
-            batch, stop = self._next_batch()
-            if batch:
-                self._commit(batch)
-            if stop:
-                self._disconnect()
-                return
+        while self._waiting or not self._closed:
+            self._called.wait()
+            self._called.clear()
+            while self._waiting:
+                with self._using:
+                    self._commit(self._next_batch())
 
-    def _next_batch(self) -> tuple[list[_Work[Any]], bool]:
+    def _next_batch(self) -> list[_Work[Any]]:
         batch: list[_Work[Any]] = []
-        with suppress(queue.Empty):
-            while len(batch) < _BATCH:
-                work = self._queue.get(block=not batch)
-                if work is None:
-                    return batch, True
-                if work.done.set_running_or_notify_cancel():
-                    batch.append(work)
+        while self._waiting and len(batch) < _BATCH:
+            work = self._waiting.popleft()
+            if work.done.set_running_or_notify_cancel():
+                batch.append(work)
         batch.sort(key=lambda work: work.conversation_id)
-        return batch, False
+        return batch
 
     def _commit(self, batch: Sequence[_Work[Any]]) -> None:
+        if not batch:
+            return
         try:
             outcomes = self._transact_or_reconnect(batch)
         except IntegrityError as error:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from record_cases import a_message, a_turn
 
-from chatbot.record.codec import decode_turn, encode_turn
+from chatbot.record.codec import as_read, decode_turn, encode_turn, write_turn
 from chatbot.types import AnswerFrom, AskSlot, Clarify, Decision, Decline, Handoff, Option, UseTemplate
 from knowledge.errors import StoreError
 
@@ -54,3 +55,16 @@ def test_a_row_with_values_of_a_later_version_is_named() -> None:
 
     with pytest.raises(StoreError, match=r"'t9' cannot be read: decision.*another version of Kefu"):
         decode_turn(row)
+
+
+@given(decision=_decisions, text=_words, reply=_words)
+def test_a_turn_that_is_remembered_is_the_one_that_would_be_read(
+    decision: Decision, text: str, reply: str
+) -> None:
+    turn = a_turn(a_message(text=text, key="k1"), decision=decision, reply=reply)
+    loose = replace(turn, hits=list(turn.hits), reply=replace(turn.reply, quick_replies=["yes"]))
+
+    read = decode_turn(json.loads(write_turn(loose)))
+
+    assert as_read(loose) == read
+    assert as_read(read) is read

@@ -67,7 +67,7 @@ def test_in_one_batch_the_good_are_stored_and_the_bad_are_told(engine: Engine, w
     with ThreadPoolExecutor(4) as pool:
         works = [_insert(1), _insert(7), refuse, _insert(2)]
         futures = [pool.submit(writer.do, work, conversation_id="c", durable=True) for work in works]
-        while writer._queue.qsize() < 4:
+        while len(writer._waiting) < 4:
             pass
         release.set()
         problems = [type(future.exception()) for future in futures]
@@ -127,3 +127,11 @@ def test_a_file_that_is_no_database_is_told_and_may_be_repaired(tmp_path: Path) 
     assert writer.do(lambda _: 5, conversation_id="", durable=True) == 5
     writer.close()
     engine.dispose()
+
+
+def test_who_finds_nothing_under_way_needs_no_other_thread(engine: Engine, writer: GroupWriter) -> None:
+    threads: list[threading.Thread] = []
+
+    writer.do(lambda _: threads.append(threading.current_thread()), conversation_id="", durable=False)
+
+    assert threads == [threading.current_thread()]
