@@ -188,12 +188,12 @@ async def running(
     service: FakeService | None = None,
     *,
     mounts: Sequence[Mounted] = (),
-    widget: WidgetSetup | None = None,
+    hosting: WidgetSetup | None = None,
     **tables: Mapping[str, Any],
 ) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
     """The app and a client of it; the threads end with it."""
     settings = made_settings(**tables)
-    app = create_app(service or FakeService(), settings=settings, mounts=mounts, widget=widget)
+    app = create_app(service or FakeService(), settings=settings, mounts=mounts, widget=hosting)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=("10.0.0.9", 4711))
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
         app.state.logs = logs

@@ -92,6 +92,6 @@ async def two_sites(tmp_path: Path, **tables: Mapping[str, Any]) -> AsyncIterato
     bank.bot.pieces = ("Your balance is ", "secret.")
     bots = {"": HostedBot(shop, settings, remarks), BANK.bot: HostedBot(bank, settings, remarks)}
     setup = WidgetSetup(sites, visitors, bots)
-    async with running(shop, widget=setup, **tables) as (app, client):
+    async with running(shop, hosting=setup, **tables) as (app, client):
         yield Sites(app, client, setup, shop, bank, remarks, sites.add_key("shop"))
     engine.dispose()

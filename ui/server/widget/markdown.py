@@ -21,7 +21,7 @@ _TAGS = {"p", "br", "strong", "em", "code", "pre", "ul", "ol", "li", "blockquote
 _CLEANER = nh3.Cleaner(
     tags=_TAGS,
     clean_content_tags={"script", "style"},
-    attributes={"a": {"href"}, "ol": {"start"}},
+    attributes={"*": set(), "a": {"href"}, "ol": {"start"}},
     set_tag_attribute_values={"a": {"target": "_blank"}},
     link_rel="noopener noreferrer nofollow",
     url_schemes=_SCHEMES,
@@ -57,14 +57,8 @@ def neutral(text: str) -> str:
     return _PILED.sub(r"\1", _INVISIBLE.sub("", text))
 
 
-@lru_cache(maxsize=1)
-def _markdown() -> MarkdownIt:
-    markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).disable(_OFF)
-    markdown.validateLink = _safe  # type: ignore[assignment,method-assign]
-    return markdown
-
-
-def _safe(address: str) -> bool:
+def safe_link(address: str) -> bool:
+    """True for a web page, a mail address or a phone number, said in full and without a name in front of the host."""
     try:
         parts = urlsplit(address.strip())
     except ValueError:
@@ -72,6 +66,13 @@ def _safe(address: str) -> bool:
     if parts.scheme in ("http", "https"):
         return bool(parts.hostname) and "@" not in parts.netloc
     return parts.scheme in _SCHEMES and bool(parts.path)
+
+
+@lru_cache(maxsize=1)
+def _markdown() -> MarkdownIt:
+    markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).disable(_OFF)
+    markdown.validateLink = safe_link  # type: ignore[assignment,method-assign]
+    return markdown
 
 
 def _linked(children: Sequence[Token]) -> Iterator[Token]:
@@ -86,7 +87,7 @@ def _linked(children: Sequence[Token]) -> Iterator[Token]:
         for found in _BARE.finditer(token.content):
             shown = found.group().rstrip(".,;:!?")
             address = f"mailto:{shown}" if found["mail"] else _markdown().normalizeLink(shown)
-            if not _safe(address):
+            if not safe_link(address):
                 continue
             yield Token("text", "", 0, content=token.content[at : found.start()])
             yield Token("link_open", "a", 1, attrs={"href": address})

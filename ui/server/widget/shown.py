@@ -8,7 +8,7 @@ from typing import Any
 from chatbot.types import Delta, Turn
 from ui.server.stream import KefuEvents, event
 from ui.server.turns import Signal
-from ui.server.widget.markdown import html_of
+from ui.server.widget.markdown import html_of, safe_link
 from ui.server.wire import shown_turn
 
 
@@ -21,6 +21,8 @@ def visitor_turn(turn: Turn, *, alias: str, own_hosts: Collection[str]) -> dict[
         own_hosts: Hosts that links may lead to without saying so.
     """
     shown = shown_turn(turn)
+    for source in shown["reply"]["citations"]:
+        source["url"] = source["url"] if source["url"] and safe_link(source["url"]) else None
     return {**shown, "conversation_id": alias, "html": html_of(turn.reply.text, own_hosts=own_hosts)}
 
 
