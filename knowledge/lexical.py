@@ -54,7 +54,12 @@ def simplify(text: str) -> str:
 
 def bare(text: str) -> str:
     """Folded, and only its letters and digits: two texts with equal bare forms ask the same, word for word."""
-    return _SIGNS.sub("", fold(text))
+    return bare_of(fold(text))
+
+
+def bare_of(folded: str) -> str:
+    """The bare form of a text that is folded already."""
+    return _SIGNS.sub("", folded)
 
 
 def tokenize(text: str) -> list[str]:
@@ -119,9 +124,13 @@ class Bm25:
 
     def scores(self, query: Ids) -> Scores:
         """float32, shape (documents,); 0 where no token is shared. A repeated token counts once."""
-        if not len(query):
-            return np.zeros(self._model.scores["num_docs"], np.float32)
-        found: Scores = self._model.get_scores_from_ids(np.unique(query))
+        matrix = self._model.scores
+        found = np.zeros(matrix["num_docs"], np.float32)
+        starts = matrix["indptr"]
+        for token in sorted(set(query.tolist())):
+            column = slice(starts[token], starts[token + 1])
+            # A document stands once in a column, so this adds as bm25s' own `np.add.at` does, in a third of the time.
+            found[matrix["indices"][column]] += matrix["data"][column]
         return found
 
 
@@ -148,11 +157,15 @@ class _VectorisedBm25(bm25s.BM25):  # type: ignore[misc]
         }
 
 
-def bigram_likeness(one: str, other: str) -> float:
-    """Jaccard of the character pairs of two folded texts, 0..1: robust against typing errors."""
-    first, second = _pairs(one), _pairs(other)
-    union = len(first | second)
-    return len(first & second) / union if union else 0.0
+def bigram_likeness(one: str, others: Sequence[str]) -> list[float]:
+    """Jaccard of the character pairs of a folded text and each of others, 0..1: robust against typing errors."""
+    first = _pairs(one)
+    found = []
+    for second in map(_pairs, others):
+        shared = len(first & second)
+        union = len(first) + len(second) - shared
+        found.append(shared / union if union else 0.0)
+    return found
 
 
 def _idf(frequencies: npt.NDArray[Any], documents: int) -> Scores:

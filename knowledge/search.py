@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from knowledge.fusion import OTHER_LANGUAGE, Method, Weights, fuse
 from knowledge.index.snapshot import Candidates, Numbers, Query, Snapshot, read_query
-from knowledge.lexical import Scores, bigram_likeness, fold
+from knowledge.lexical import Scores, bigram_likeness
 from knowledge.types import Encoder, Hit, Matrix
 
 DEPTH = 50
@@ -105,12 +105,7 @@ def search_vector(
     scores[found.refused] = -1.0
     order = np.argsort(-scores, kind="stable")
     best = order[: k + int(found.refused.sum())]
-    groups = snapshot.groups[found.passages]
-    return [
-        _hit(snapshot, found, scores, int(place), rank=rank, groups=groups, vector=vector, query=query)
-        for rank, place in enumerate((place for place in best if scores[place] >= 0), start=1)
-        if rank <= k
-    ]
+    return _hits(snapshot, found, scores, best[scores[best] >= 0][:k], vector=vector, query=query)
 
 
 def _native(snapshot: Snapshot, passages: Numbers, locale: str | None) -> npt.NDArray[np.bool_]:
@@ -120,38 +115,53 @@ def _native(snapshot: Snapshot, passages: Numbers, locale: str | None) -> npt.ND
     return same
 
 
-def _hit(
+def _hits(
     snapshot: Snapshot,
     found: Candidates,
     scores: Scores,
-    place: int,
+    best: Numbers,
     *,
-    rank: int,
-    groups: Numbers,
     vector: Matrix | None,
     query: Query,
-) -> Hit:
-    number = int(found.passages[place])
-    passage = snapshot.entries[number].passage
-    matched = snapshot.matched(number, vector, query)
-    asked = snapshot.asked[found.passages]
-    others = scores[groups != groups[place]]
+) -> list[Hit]:
+    """The candidates at `best`, in this order, with what speaks for each."""
+    numbers = found.passages[best].tolist()
+    matched = [snapshot.matched(number, vector, query) for number in numbers]
+    features = _features(snapshot, found, scores, best)
+    features["bigrams"] = bigram_likeness(query.folded, [snapshot.folded(text) for text in matched])
+    hits = []
+    for rank, number in enumerate(numbers, 1):
+        passage = snapshot.entries[number].passage
+        own = {name: values[rank - 1] for name, values in features.items()}
+        own["is_faq"] = float(passage.source != "document")
+        hits.append(
+            Hit(passage=passage, score=own["fused"], rank=rank, matched=matched[rank - 1], features=own)
+        )
+    return hits
+
+
+def _features(snapshot: Snapshot, found: Candidates, scores: Scores, best: Numbers) -> dict[str, list[float]]:
+    """Figures of the candidates at `best`, by name."""
+    groups, asked = snapshot.groups[found.passages], snapshot.asked[found.passages]
+    own = scores[best][:, None]
+    other = groups != groups[best][:, None]
     # Another answer to the same question is a near tie, and no sign that another question was meant.
-    elsewhere = scores[(groups != groups[place]) & (asked != asked[place])]
-    score = float(scores[place])
-    features: Mapping[str, float] = {
-        "cosine_question": float(found.cosine_question[place]),
-        "cosine_answer": float(found.cosine_answer[place]),
-        "bm25": float(found.bm25[place]),
-        "overlap": float(found.overlap[place]),
-        "likeness": float(found.likeness[place]),
-        "coverage": float(found.coverage[place]),
-        "bigrams": bigram_likeness(query.folded, fold(matched)),
-        "fused": score,
-        "margin": score - max(float(others.max(initial=0.0)), 0.0),
-        "question_margin": score - max(float(elsewhere.max(initial=0.0)), 0.0),
-        "near_ties": float(np.count_nonzero(np.abs(others - score) < NEAR_TIE)),
-        "is_faq": float(passage.source != "document"),
-        "exact": float(found.exact[place]),
+    elsewhere = other & (asked != asked[best][:, None])
+    figures = {
+        "cosine_question": found.cosine_question,
+        "cosine_answer": found.cosine_answer,
+        "bm25": found.bm25,
+        "overlap": found.overlap,
+        "likeness": found.likeness,
+        "coverage": found.coverage,
+        "fused": scores,
+        "exact": found.exact.astype(np.float32),
     }
-    return Hit(passage=passage, score=score, rank=rank, matched=matched, features=features)
+    features = {name: values[best].tolist() for name, values in figures.items()}
+    fused = features["fused"]
+    for name, mask in (("margin", other), ("question_margin", elsewhere)):
+        highest = np.where(mask, scores, 0).max(axis=1, initial=0.0).tolist()
+        features[name] = [score - high for score, high in zip(fused, highest, strict=True)]
+    ties = np.count_nonzero(other & (np.abs(scores - own) < NEAR_TIE), axis=1)
+    features["near_ties"] = ties.astype(float).tolist()
+    return features

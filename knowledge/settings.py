@@ -32,12 +32,14 @@ class BundledEncoder(Frozen):
     kind: Literal["bundled"] = "bundled"
     precision: Literal["auto", "float32", "bfloat16", "int8"] = "auto"
     """auto measures once what this processor is fast at."""
+    adapter: Path | None = None
+    """A folder that `kefu train retriever` wrote; none: the one that was promoted, if any."""
 
     def open(self, *, cache: Path, threads: int) -> Encoder:
         """Load it; heavy modules are imported only here."""
         from knowledge.encode import open_bundled
 
-        return open_bundled(cache=cache, precision=self.precision, threads=threads)
+        return open_bundled(cache=cache, precision=self.precision, threads=threads, adapter=self.adapter)
 
     def weights(self, *, cache: Path) -> tuple[Path, str]:
         """The folder that fine-tuning starts from, and the prefix of queries."""
@@ -54,6 +56,7 @@ class SentenceTransformersEncoder(Frozen):
     query_prefix: str = ""
     passage_prefix: str = ""
     precision: Literal["auto", "float32", "bfloat16", "int8"] = "auto"
+    adapter: Path | None = None
 
     def open(self, *, cache: Path, threads: int) -> Encoder:  # noqa: ARG002 - one shape for all encoders
         """Load it; heavy modules are imported only here."""
@@ -65,6 +68,7 @@ class SentenceTransformersEncoder(Frozen):
             passage_prefix=self.passage_prefix,
             precision=self.precision,
             threads=threads,
+            adapter=self.adapter,
         )
 
     def weights(self, *, cache: Path) -> tuple[Path, str]:  # noqa: ARG002 - one shape for all encoders

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from knowledge.encode.batching import BatchingEncoder
+from knowledge.errors import ModelError
 from knowledge.types import Encoder
 
 if TYPE_CHECKING:
@@ -21,13 +22,16 @@ Precision: TypeAlias = Literal["auto", "float32", "bfloat16", "int8"]
 __all__ = ["BatchingEncoder", "Precision", "as_langchain", "open_bundled", "open_folder"]
 
 
-def open_bundled(*, cache: Path, precision: Precision = "auto", threads: int = 0) -> Encoder:
+def open_bundled(
+    *, cache: Path, precision: Precision = "auto", threads: int = 0, adapter: Path | None = None
+) -> Encoder:
     """multilingual-e5-small from the cache of prepared models; 384 wide, Chinese, English and 98 more.
 
     Args:
         cache: The folder that `kefu models prepare` filled.
         precision: "auto" measures what this processor is fast at.
         threads: Texts encoded side by side; 0 takes one for each core.
+        adapter: A folder that fine-tuning wrote; it is merged into the weights.
 
     Raises:
         ModelError: The model is not prepared, or damaged.
@@ -35,7 +39,8 @@ def open_bundled(*, cache: Path, precision: Precision = "auto", threads: int = 0
     from knowledge.packaged import ENCODER, PASSAGE_PREFIX, QUERY_PREFIX, require
 
     folder = require(cache, ENCODER)
-    return _open(folder, (QUERY_PREFIX, PASSAGE_PREFIX), precision=precision, threads=threads)
+    prefixes = (QUERY_PREFIX, PASSAGE_PREFIX)
+    return _open(folder, prefixes, precision=precision, threads=threads, adapter=adapter)
 
 
 def open_folder(
@@ -45,6 +50,7 @@ def open_folder(
     passage_prefix: str = "",
     precision: Precision = "auto",
     threads: int = 0,
+    adapter: Path | None = None,
 ) -> Encoder:
     """A sentence-transformers folder, or the hub name of one (fetched where a hub can be reached).
 
@@ -54,7 +60,7 @@ def open_folder(
     from knowledge.encode.folder import find_folder
 
     prefixes = (query_prefix, passage_prefix)
-    return _open(find_folder(model), prefixes, precision=precision, threads=threads)
+    return _open(find_folder(model), prefixes, precision=precision, threads=threads, adapter=adapter)
 
 
 def as_langchain(encoder: Encoder) -> Embeddings:
@@ -64,15 +70,28 @@ def as_langchain(encoder: Encoder) -> Embeddings:
     return EncoderEmbeddings(encoder)
 
 
-def _open(folder: Path, prefixes: tuple[str, str], *, precision: Precision, threads: int) -> Encoder:
+def _open(
+    folder: Path, prefixes: tuple[str, str], *, precision: Precision, threads: int, adapter: Path | None
+) -> Encoder:
     from knowledge.encode.folder import read_folder
 
     described = read_folder(folder)
     if described.bert is not None and precision != "bfloat16":
+        from knowledge.encode.adapter import read_adapter
         from knowledge.encode.direct import DirectEncoder
 
         return DirectEncoder(
-            described, described.bert, prefixes=prefixes, precision=precision, threads=threads
+            described,
+            described.bert,
+            prefixes=prefixes,
+            precision=precision,
+            threads=threads,
+            adapter=read_adapter(adapter) if adapter else None,
+        )
+    if adapter:
+        raise ModelError(
+            f"The encoder {folder} is not BERT-like, or computes in bfloat16, so the adapter {adapter} cannot be "
+            "merged into it. Merge it yourself and name that folder in knowledge.encoder.model."
         )
     from knowledge.encode.generic import SentenceEncoder
 

@@ -20,7 +20,7 @@ import onnxruntime
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from knowledge.encode.folder import BertConfig
-from knowledge.encode.weights import Weights, as_float32
+from knowledge.encode.weights import Tensors, as_float32
 from knowledge.types import Matrix
 
 Arithmetic: TypeAlias = Literal["float32", "int8"]
@@ -33,7 +33,7 @@ _MICROSOFT = "com.microsoft"
 class Bert:
     """Token ids to one unit vector; may be called from several threads at once."""
 
-    def __init__(self, weights: Weights, config: BertConfig, *, arithmetic: Arithmetic) -> None:
+    def __init__(self, weights: Tensors, config: BertConfig, *, arithmetic: Arithmetic) -> None:
         self._session = _session(_Graph(weights, config, arithmetic).model())
         self._words = weights.stored("embeddings.word_embeddings.weight")
         positions = weights.tensor("embeddings.position_embeddings.weight")[config.first_position :]
@@ -115,7 +115,7 @@ class _Product:
 class _Graph(_Product):
     """The layers of the encoder; biases ride along in the operator that follows each product."""
 
-    def __init__(self, weights: Weights, config: BertConfig, arithmetic: Arithmetic) -> None:
+    def __init__(self, weights: Tensors, config: BertConfig, arithmetic: Arithmetic) -> None:
         super().__init__(arithmetic)
         self._weights = weights
         self._config = config

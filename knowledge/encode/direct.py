@@ -13,10 +13,11 @@ import psutil
 from tokenizers import Tokenizer
 
 from knowledge.encode import Precision
+from knowledge.encode.adapter import Adapter
 from knowledge.encode.bert import Bert, fastest_arithmetic
 from knowledge.encode.fingerprint import fingerprint_of
 from knowledge.encode.folder import WEIGHTS, BertConfig, ModelFolder, read_folder
-from knowledge.encode.weights import Weights
+from knowledge.encode.weights import Tensors, Weights
 from knowledge.errors import ModelError
 from knowledge.types import Matrix
 
@@ -35,17 +36,20 @@ class DirectEncoder:
         prefixes: tuple[str, str],
         precision: Precision,
         threads: int,
+        adapter: Adapter | None = None,
     ) -> None:
         if precision not in ("auto", "float32", "int8"):
             raise ModelError(f"This encoder cannot compute in '{precision}'. Use auto, float32 or int8.")
         self.dimension = config.hidden
-        self.fingerprint = fingerprint_of(folder.digest, config.hidden, prefixes)
+        self.fingerprint = fingerprint_of(
+            folder.digest, config.hidden, prefixes, adapter=adapter.digest if adapter else ""
+        )
         self.precision = fastest_arithmetic() if precision == "auto" else precision
         self._query_prefix, self._passage_prefix = prefixes
         self._characters = config.longest * _CHARACTERS_A_TOKEN
         self._tokenizer = _tokenizer(folder.path / "tokenizer.json", longest=config.longest)
-        weights = Weights(folder.path / WEIGHTS)
-        self._bert = Bert(weights, config, arithmetic=self.precision)
+        weights: Tensors = Weights(folder.path / WEIGHTS)
+        self._bert = Bert(adapter.over(weights) if adapter else weights, config, arithmetic=self.precision)
         known, rows = self._tokenizer.get_vocab_size(), self._bert.vocabulary
         if known > rows:
             raise ModelError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,22 @@ Stored: TypeAlias = npt.NDArray[Any]
 
 # bfloat16 is unknown to numpy: it is the upper half of a float32.
 _DTYPES: dict[str, type[np.generic]] = {"F32": np.float32, "F16": np.float16, "BF16": np.uint16}
+
+
+class Tensors(Protocol):
+    """Named tensors of an encoder, as they are in a file or with an adapter merged into them."""
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is such a tensor."""
+        ...
+
+    def stored(self, name: str) -> Stored:
+        """The tensor as it is in the file."""
+        ...
+
+    def tensor(self, name: str) -> Matrix:
+        """The whole tensor, float32."""
+        ...
 
 
 class Weights:

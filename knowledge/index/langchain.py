@@ -181,7 +181,7 @@ def _hit(item: Found, query: str, score: float, rank: int, *, others: Sequence[f
         "cosine_question": item.question,
         "cosine_answer": item.answer,
         "overlap": len(asked & words) / max(len(asked), 1),
-        "bigrams": bigram_likeness(fold(query), fold(item.matched)),
+        "bigrams": bigram_likeness(fold(query), [fold(item.matched)])[0],
         "fused": score,
         "margin": margin,
         "question_margin": margin,

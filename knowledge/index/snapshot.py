@@ -13,7 +13,7 @@ import numpy.typing as npt
 from knowledge.index.faiss import Rows
 from knowledge.index.texts import EncodedTexts, Text, text_of
 from knowledge.items import FAQ_PREFIX
-from knowledge.lexical import TOKENIZER_VERSION, Bm25, Ids, Scores, bare, fold, simplify, tokenize
+from knowledge.lexical import TOKENIZER_VERSION, Bm25, Ids, Scores, bare, bare_of, fold, simplify, tokenize
 from knowledge.types import Entry, Matrix
 
 Numbers = npt.NDArray[np.int64]
@@ -65,7 +65,9 @@ class Candidates:
 
 def read_query(text: str) -> Query:
     """Fold and tokenize a query."""
-    return Query(simplify(text), fold(text), bare(text), tuple(tokenize(text)))
+    simple = simplify(text)
+    folded = simple.casefold()
+    return Query(simple, folded, bare_of(folded), tuple(tokenize(text)))
 
 
 def passage_id_of(kind: str, item: str) -> str:
@@ -138,11 +140,12 @@ class Snapshot:
         self._row_weight = self._shared(
             np.arange(len(texts.vectors)), np.append(self.bm25.idf, np.float32(0))
         )
+        self._folded = _Folded()
         self.locales = np.array([entry.passage.locale.split("-")[0].lower() for entry in self.entries])
         self.documents = np.array([entry.passage.source == "document" for entry in self.entries], np.bool_)
-        self.groups = _groups(entry.passage.text for entry in self.entries)
+        self.groups = _groups(self._folded[entry.passage.text] for entry in self.entries)
         """Passages with the same text have the same number; int64, shape (passages,)."""
-        self.asked = _groups(_standard_question(entry) for entry in self.entries)
+        self.asked = _groups(self._folded[_standard_question(entry)] for entry in self.entries)
         """Answers to the same standard question have the same number; int64, shape (passages,)."""
         self._by_bare = self._wordings()
 
@@ -174,6 +177,10 @@ class Snapshot:
             found.append(_pick(self._owners, self._owner_start, rows)[0])
         passages = np.unique(np.concatenate(found))
         return self._describe(passages, scores, known, unknown, vector, exact)
+
+    def folded(self, wording: str) -> str:
+        """`fold` of a text of this snapshot, remembered."""
+        return self._folded[wording]
 
     def matched(self, passage: int, vector: Matrix | None, query: Query) -> str:
         """The wording of a passage that is most like the query."""
@@ -277,7 +284,7 @@ class Snapshot:
     def _wordings(self) -> Mapping[str, tuple[int, ...]]:
         found = defaultdict[str, list[int]](list)
         for number, entry in enumerate(self.entries):
-            for wording in dict.fromkeys(map(bare, entry.questions)):
+            for wording in dict.fromkeys(bare_of(self._folded[question]) for question in entry.questions):
                 if wording:
                     found[wording].append(number)
         return {wording: tuple(numbers) for wording, numbers in found.items()}
@@ -289,9 +296,17 @@ def _standard_question(entry: Entry) -> str:
     return passage.id if passage.source == "document" else passage.title or passage.id
 
 
-def _groups(texts: Iterable[str]) -> Numbers:
+class _Folded(dict[str, str]):
+    """Texts with what `fold` makes of them; a standard question is a wording, too, and folded once."""
+
+    def __missing__(self, text: str) -> str:
+        folded = self[text] = fold(text)
+        return folded
+
+
+def _groups(folded: Iterable[str]) -> Numbers:
     numbers: dict[str, int] = {}
-    return np.fromiter((numbers.setdefault(fold(text), len(numbers)) for text in texts), np.int64)
+    return np.fromiter((numbers.setdefault(text, len(numbers)) for text in folded), np.int64)
 
 
 def _ragged(lists: Sequence[Sequence[int]]) -> tuple[Numbers, Numbers]:
