@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -33,6 +33,8 @@ class Site:
     """As browsers write them: https://shop.example, https://shop.example:8443."""
     bot: str = ""
     """Project folder of the bot that answers; "" for the server's own."""
+    created_at: datetime | None = field(default=None, compare=False)
+    """Given by the store; a token that is older belongs to an earlier site of this id."""
 
 
 @dataclass(frozen=True, slots=True)

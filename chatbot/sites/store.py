@@ -28,7 +28,9 @@ class SiteStore:
         """All of them, by id."""
         with reading(self._engine) as connection:
             found = connection.execute(select(sites).order_by(sites.c.id)).all()
-        return tuple(Site(row.id, row.name, tuple(row.origins), row.bot) for row in found)
+        return tuple(
+            Site(row.id, row.name, tuple(row.origins), row.bot, _aware(row.created_at)) for row in found
+        )
 
     def site(self, site_id: str) -> Site:
         """One site.

@@ -316,3 +316,16 @@ async def test_what_a_visitor_claims_in_a_request_is_not_believed(tmp_path: Path
 
     assert {answer.status_code for answer in extra} == {422}
     assert not sites.shop.bot.began
+
+
+async def test_a_token_of_a_site_that_was_removed_and_made_anew_is_401(tmp_path: Path) -> None:
+    async with two_sites(tmp_path) as sites:
+        old = _ours(sites, iat=NOW - DAY)
+
+        answer = await sites.client.get(
+            "/api/widget/conversation", headers={"Authorization": f"Bearer {old}"}
+        )
+        fresh = await sites.session(token=old)
+
+    assert answer.status_code == 401
+    assert fresh.json()["new"] is True

@@ -119,13 +119,15 @@ class Host:
         if site is None:
             raise refused("bad-token", why="its site is gone")
         check_origin(request, site)
-        visitor = await self.visitor(claims)
+        visitor = await self.visitor(claims, site)
         if visitor is None:
             raise refused("bad-token", why="this visitor was signed in, and has another token since")
         return Caller(site, visitor, claims, *self.answering(site))
 
-    async def visitor(self, claims: Claims) -> Visitor | None:
-        """Whom a token belongs to; None when that visitor may not write any more."""
+    async def visitor(self, claims: Claims, site: Site) -> Visitor | None:
+        """Whom a token of the site belongs to; None when that visitor may not write any more."""
+        if site.created_at is not None and claims.issued_at < site.created_at.replace(microsecond=0):
+            return None
         visitors = self.setup.visitors
         found = await self.context.read(lambda: visitors.find(claims.site_id, claims.visitor_id))
         wrong = (

@@ -55,7 +55,7 @@ def session_routes(host: Host) -> APIRouter:
         host.check_session_rate(request)
         bot, _ = host.answering(site)
         claims = _claims(host, request, site)
-        known = await host.visitor(claims) if claims else None
+        known = await host.visitor(claims, site) if claims else None
         token = Token("", None)
         if body.identity is not None:
             user = await _identified(host, site, body.identity)

@@ -28,6 +28,7 @@ class Claims:
 
     site_id: str
     visitor_id: str
+    issued_at: datetime
     expires_at: datetime
     user: bool = False
     """True when it was given to somebody whose identity was proven."""
@@ -84,7 +85,8 @@ class VisitorTokens:
                 raise jwt.InvalidTokenError("claims of another shape")
         except jwt.PyJWTError as error:
             raise refused("bad-token", why=f"{type(error).__name__}: {error}") from None
-        return Claims(site, visitor, datetime.fromtimestamp(said["exp"], UTC), user)
+        issued, ends = (datetime.fromtimestamp(said[name], UTC) for name in ("iat", "exp"))
+        return Claims(site, visitor, issued, ends, user)
 
 
 def refused(slug: str, *, why: str) -> Problem:

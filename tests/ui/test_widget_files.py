@@ -1,0 +1,186 @@
+"""The widget's own files, and nothing else of the server's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from server_fakes import FakeService, running
+from widget_site import two_sites
+
+from chatbot.sites.site import Site
+from ui.server.widget.files import frame_page, read_files, widget_folder
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "widget"
+    (folder / "parts").mkdir(parents=True)
+    (folder / "node_modules").mkdir()
+    for name, text in {
+        "widget.js": "loader();" * 100,
+        "widget.mjs": "export {};",
+        "frame.html": '<!doctype html>\n<html lang="en" data-site="">\n<head></head></html>',
+        "parts/chat.mjs": "export const a = 1;",
+        "frame.css": "p{}",
+        "texts-en.json": "{}",
+        "package.json": "{}",
+        "tsconfig.json": "{}",
+        "chat.test.mjs": "test();",
+        "README.md": "# Read me",
+        ".secret.js": "x",
+        "node_modules/left.js": "x",
+        "server.py": "x",
+    }.items():
+        (folder / name).write_text(text, "utf-8")
+    return folder
+
+
+def test_only_what_a_browser_needs_is_served(folder: Path) -> None:
+    assert sorted(read_files(folder)) == [
+        "frame.css",
+        "parts/chat.mjs",
+        "texts-en.json",
+        "widget.js",
+        "widget.mjs",
+    ]
+
+
+def test_the_shipped_widget_has_its_parts() -> None:
+    names = set(read_files(widget_folder()))
+
+    assert {"widget.js", "widget.mjs"} <= names
+    assert (widget_folder() / "frame.html").exists()
+    assert not {name for name in names if "test" in name or name.endswith((".md", ".py"))}
+
+
+async def test_the_loader_may_be_loaded_by_any_page_and_is_kept_for_a_while(
+    folder: Path, tmp_path: Path
+) -> None:
+    async with two_sites(tmp_path) as sites:
+        setup = replace(sites.setup, folder=folder)
+        async with running(FakeService(), hosting=setup) as (_, client):
+            first = await client.get("/widget.js", headers={"Accept-Encoding": "gzip"})
+            plain = await client.get("/widget.js", headers={"Accept-Encoding": "identity"})
+            again = await client.get("/widget.js", headers={"If-None-Match": first.headers["etag"]})
+            module = await client.get("/widget.mjs", headers={"Origin": "https://anywhere.example"})
+
+    assert first.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert first.headers["content-encoding"] == "gzip"
+    assert int(first.headers["content-length"]) < len(plain.content)
+    assert first.content == plain.content == b"loader();" * 100
+    assert again.status_code == 304
+    assert again.content == b""
+    for answer in (first, module):
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert "access-control-allow-credentials" not in answer.headers
+        assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+        assert "max-age" in answer.headers["cache-control"]
+        assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("frame.css", 200),
+        ("parts/chat.mjs", 200),
+        ("server.py", 404),
+        ("package.json", 404),
+        ("README.md", 404),
+        (".secret.js", 404),
+        ("node_modules/left.js", 404),
+        ("chat.test.mjs", 404),
+        ("..%2Fkefu.toml", 404),
+        ("..%2f..%2fetc%2fpasswd", 404),
+        ("parts%2f..%2fserver.py", 404),
+        ("%2Fetc%2Fpasswd", 404),
+        ("frame.css%00.py", 404),
+        ("", 404),
+    ],
+)
+async def test_no_address_leads_out_of_the_list(path: str, status: int, folder: Path, tmp_path: Path) -> None:
+    async with two_sites(tmp_path) as sites:
+        setup = replace(sites.setup, folder=folder)
+        async with running(FakeService(), hosting=setup) as (_, client):
+            answer = await client.get(f"/widget/assets/{path}")
+
+    assert answer.status_code == status
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_frame_is_told_its_site_and_nothing_can_break_out_of_that() -> None:
+    hostile = Site("shop", "x", ('https://a.example"><script>', "https://b.example"))
+
+    page = frame_page('<!doctype html>\n<html lang="en"><p>', hostile, mode="frame", locale="zh-TW").decode()
+
+    assert page.startswith(
+        '<!doctype html>\n<html lang="zh-TW" data-site="shop" data-origins="https://a.example&quot;'
+    )
+    assert "<script>" not in page
+    assert page.endswith('data-mode="frame"><p>')
+
+
+@pytest.mark.parametrize(
+    ("asked", "accepted", "lang"),
+    [("", "zh-CN,zh;q=0.9", "zh-CN"), ("", "de", "en"), ("zh-TW", "en", "zh-TW"), ("en-GB", "zh", "en")],
+)
+async def test_the_frame_speaks_the_language_that_is_asked_for(
+    asked: str, accepted: str, lang: str, folder: Path, tmp_path: Path
+) -> None:
+    async with two_sites(tmp_path) as sites:
+        setup = replace(sites.setup, folder=folder)
+        async with running(FakeService(), hosting=setup) as (_, client):
+            answer = await client.get(
+                "/widget/page",
+                params={"site": "shop", "locale": asked},
+                headers={"Accept-Language": accepted},
+            )
+
+    assert f'<html lang="{lang}" data-site="shop"' in answer.text
+    assert 'data-mode="page"' in answer.text
+    assert answer.headers["cache-control"] == "no-cache"
+
+
+async def test_files_do_not_count_against_an_address_but_what_it_sends_does(
+    folder: Path, tmp_path: Path
+) -> None:
+    async with two_sites(tmp_path) as sites:
+        setup = replace(sites.setup, folder=folder)
+        async with running(FakeService(), hosting=setup, security={"requests_per_minute": 2}) as (_, client):
+            files = [await client.get("/widget.js") for _ in range(5)]
+            sent = [await client.post("/api/widget/session", json={"site": "shop"}) for _ in range(3)]
+
+    assert {answer.status_code for answer in files} == {200}
+    assert [answer.status_code for answer in sent] == [200, 200, 429]
+
+
+async def test_the_sample_site_is_served_by_the_demo_only(tmp_path: Path) -> None:
+    async with two_sites(tmp_path) as sites:
+        sample = tmp_path / "site"
+        sample.mkdir()
+        (sample / "index.html").write_text("<h1>Help</h1>", "utf-8")
+        (sample / "notes.txt").write_text("x", "utf-8")
+        setup = replace(sites.setup, sample_site=sample)
+        off = await sites.client.get("/site/")
+        async with running(FakeService(), hosting=setup, project={"demo": True}) as (_, client):
+            index, notes = await client.get("/site/"), await client.get("/site/notes.txt")
+
+    assert off.status_code == notes.status_code == 404
+    assert index.text == "<h1>Help</h1>"
+    assert "unsafe" not in index.headers["content-security-policy"]
+    assert "default-src 'none'" in index.headers["content-security-policy"]
+
+
+async def test_a_server_without_sites_has_no_widget() -> None:
+    async with running() as (_, client):
+        answers = [await client.get(path) for path in ("/widget.js", "/widget/frame?site=x", "/site/")]
+
+    assert {answer.status_code for answer in answers} == {404}
