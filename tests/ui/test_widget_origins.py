@@ -97,10 +97,13 @@ async def test_a_page_of_the_site_may_call_and_read_the_answer(tmp_path: Path) -
 async def test_the_frame_itself_which_is_the_servers_own_page_may_call(tmp_path: Path) -> None:
     async with two_sites(tmp_path) as sites:
         visitor = await sites.visitor()
+        proxied = {"Origin": "https://chat.shop.example", "Host": "127.0.0.1:8080"}
 
         answer = await visitor.post("messages", {"text": "hi", "key": "k"}, Origin="http://shop.example")
+        behind = await visitor.get("conversation", **proxied, **{"Sec-Fetch-Site": "same-origin"})
+        foreign = await visitor.get("conversation", **proxied, **{"Sec-Fetch-Site": "same-site"})
 
-    assert answer.status_code == 200
+    assert (answer.status_code, behind.status_code, foreign.status_code) == (200, 200, 403)
 
 
 async def test_the_widgets_origins_open_no_other_door(tmp_path: Path) -> None:
