@@ -5,7 +5,7 @@ import { csatCard, emailCard, prechatCard, reasonCard } from "./cards.mjs";
 import { choices, lastSequence, shownLetters, unreadOf, withTurn } from "./conversation.mjs";
 import { h } from "./dom.mjs";
 import { Log } from "./log.mjs";
-import { Outbox } from "./outbox.mjs";
+import { alone, Outbox } from "./outbox.mjs";
 import { Shell } from "./shell.mjs";
 import { fill, LOCALES, loadTexts, negotiate } from "./texts.mjs";
 
@@ -56,7 +56,7 @@ export class Chat {
       answered: (letter, turn) => this.#answered(letter, turn),
       delayed: (error) => this.#delayed(error),
       changed: () => this.draw(),
-      alone: (work) => (navigator.locks ? navigator.locks.request(store.prefix, work) : work()),
+      alone: (work) => alone(store.prefix, work),
     });
     this.log = new Log(texts, {
       say: (text) => this.say(text),

@@ -125,6 +125,20 @@ export class Outbox {
   }
 }
 
+/**
+ * Work that no other tab does meanwhile. Where the browser keeps no locks for frames of other sites it is done all
+ * the same: the keys keep it from being done twice.
+ *
+ * @template T @param {string} name @param {() => Promise<T>} work @returns {Promise<T>}
+ */
+export async function alone(name, work) {
+  /** @type {Promise<T> | null} */
+  let begun = null;
+  const locks = navigator.locks?.request(name, () => (begun = work()));
+  await locks?.catch(() => undefined);
+  return begun ?? work();
+}
+
 /** 128 random bits. */
 function newKey() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
