@@ -206,8 +206,8 @@ def _ours(sites: Sites, **changes: Any) -> str:
         "iss": "kefu-widget",
         "aud": "shop",
         "sub": "somebody",
-        "iat": NOW,
-        "exp": NOW + 600,
+        "iat": int(time.time()),
+        "exp": int(time.time()) + 600,
         "user": False,
         **changes,
     }
@@ -223,7 +223,7 @@ FORGED_TOKENS: dict[str, Callable[[Sites], str]] = {
         {"iss": "kefu-widget", "aud": "shop", "sub": "x", "iat": NOW, "exp": NOW + 60, "user": False},
         b"k" * 32,
     ),
-    "signed with the site's key": lambda s: s.identity(iss="kefu-widget", iat=NOW, user=True),
+    "signed with the site's key": lambda s: s.identity(iss="kefu-widget", iat=int(time.time()), user=True),
     "expired": lambda s: _ours(s, exp=NOW - 120),
     "no end": lambda s: _ours(s, exp=None),
     "no beginning": lambda s: _ours(s, iat=None),
@@ -260,6 +260,8 @@ async def test_no_route_takes_a_forged_expired_or_foreign_token(tmp_path: Path) 
                 assert answer.headers["www-authenticate"] == "Bearer"
             session = await sites.session(token=forge(sites))
             assert session.json()["new"] is True
+        good = await sites.session(token=_ours(sites))
+        assert good.json()["new"] is False, "what the forged ones are made from is a good token"
 
     assert wrong == {}
     assert not sites.shop.bot.began
