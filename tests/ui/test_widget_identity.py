@@ -168,6 +168,7 @@ async def test_a_user_finds_the_conversation_on_another_device(tmp_path: Path) -
         read = await laptop.get("conversation")
         other = await sites.visitor(identity=sites.identity("user-2"))
 
+    assert (phone.opened["new"], laptop.opened["new"], other.opened["new"]) == (True, False, True)
     assert laptop.opened["conversation_id"] == phone.opened["conversation_id"]
     assert [turn["message"]["text"] for turn in read.json()["turns"]] == ["hello from the phone"]
     assert other.opened["conversation_id"] != phone.opened["conversation_id"]

@@ -56,16 +56,17 @@ def session_routes(host: Host) -> APIRouter:
         bot, _ = host.answering(site)
         claims = _claims(host, request, site)
         known = await host.visitor(claims, site) if claims else None
-        token = Token("", None)
+        token, new = Token("", None), known is None
         if body.identity is not None:
             user = await _identified(host, site, body.identity)
-            visitor = await _sign_in(host, site, user, known=known, bot=bot)
+            visitor, first = await _sign_in(host, site, user, known=known, bot=bot)
+            new = new and first
         elif known is not None and claims is not None:
             visitor, token = known, _kept(known, request, claims)
         else:
             visitor = await host.context.read(lambda: host.setup.visitors.new(site.id))
         visit = Visit(site, visitor, bot, body.locale or language_of(request.scope), token)
-        return json_response(await _told(host, visit, new=known is None))
+        return json_response(await _told(host, visit, new=new))
 
     @router.post("/reset")
     async def begin_anew(request: HttpRequest) -> Response:
@@ -171,19 +172,22 @@ async def _identified(host: Host, site: Site, token: str) -> User:
     return identify(token, site_id=site.id, keys=keys)
 
 
-async def _sign_in(host: Host, site: Site, user: User, *, known: Visitor | None, bot: HostedBot) -> Visitor:
+async def _sign_in(
+    host: Host, site: Site, user: User, *, known: Visitor | None, bot: HostedBot
+) -> tuple[Visitor, bool]:
+    """The user's visitor, and whether this is the user's first visit."""
     visitors, store = host.setup.visitors, bot.service.store
 
-    def work() -> Visitor:
+    def work() -> tuple[Visitor, bool]:
         before = visitors.user(site.id, user.id)
         if known is not None and known.user_id == user.id:
-            return visitors.sign_in(site.id, user.id, name=user.name, leaving=None, keep=False)
+            return visitors.sign_in(site.id, user.id, name=user.name, leaving=None, keep=False), False
         stranger = known if known is not None and known.user_id is None else None
         said = store.history(stranger.conversation_id, limit=1) if stranger else ()
         earlier = store.history(before.conversation_id, limit=1) if before else ()
-        return visitors.sign_in(
-            site.id, user.id, name=user.name, leaving=stranger, keep=_later(said, earlier)
-        )
+        keep = _later(said, earlier)
+        visitor = visitors.sign_in(site.id, user.id, name=user.name, leaving=stranger, keep=keep)
+        return visitor, before is None
 
     return await host.context.read(work)
 
