@@ -30,6 +30,8 @@ from chatbot.live import Live
 from chatbot.record.migrate import upgrade
 from chatbot.record.remarks import Remarks
 from chatbot.record.store import SqlTurnStore
+from chatbot.registry import Registry
+from chatbot.retrievers import Retrievers, Searching
 from chatbot.settings import NoModel, Settings
 from chatbot.sites.store import SiteStore
 from chatbot.sites.visitors import VisitorStore
@@ -93,12 +95,12 @@ def open_visitors(settings: Settings) -> VisitorStore:
 
 def index_folder(settings: Settings) -> Path:
     """Where the index lies."""
-    return settings.data_folder / "index"
+    return settings.search_folder / "index"
 
 
 def calibration_path(settings: Settings) -> Path:
     """Where `kefu calibrate` writes."""
-    return settings.data_folder / "calibration.json"
+    return settings.search_folder / "calibration.json"
 
 
 def open_encoder(settings: Settings) -> BatchingEncoder:
@@ -106,7 +108,7 @@ def open_encoder(settings: Settings) -> BatchingEncoder:
     from knowledge.encode import BatchingEncoder
     from knowledge.encode.direct import DirectEncoder
 
-    inner = settings.knowledge.encoder.open(
+    inner = settings.with_retriever(settings.retriever).knowledge.encoder.open(
         cache=settings.project.models_cache, threads=settings.project.threads
     )
     return BatchingEncoder(
@@ -142,15 +144,9 @@ def build_index(settings: Settings, *, progress: Report = silent) -> str:
     """Build the index anew; one line about what it is."""
     from knowledge.build import build, info
 
-    encoder, folder = open_encoder(settings), index_folder(settings)
-    build(
-        open_knowledge(settings),
-        encoder,
-        settings=settings.retrieval,
-        folder=folder,
-        progress=progress,
-        fresh=True,
-    )
+    encoder, folder, retrieval = open_encoder(settings), index_folder(settings), settings.retrieval
+    knowledge = open_knowledge(settings)
+    build(knowledge, encoder, settings=retrieval, folder=folder, progress=progress, fresh=True)
     encoder.close()
     return str(info(folder)["describe"])
 
@@ -163,15 +159,18 @@ def calibration_in_force(settings: Settings, *, entries: int, encoder: str = "")
     own = load_calibration(calibration_path(settings))
     if own is not None:
         return own, own.stale(encoder=encoder or own.certificate.encoder, entries=entries)
-    return shipped_calibration(), "thresholds were fitted on other knowledge"
+    return shipped_calibration(settings), "thresholds were fitted on other knowledge"
 
 
-def shipped_calibration() -> Calibration:
-    """The demo company's thresholds, written by `kefu calibrate`; what a new project starts with."""
-    shipped = load_calibration(Path(str(files("chatbot") / "decide" / "default_calibration.json")))
+def shipped_calibration(settings: Settings) -> Calibration:
+    """What a new project starts with: the demo's thresholds, for the retriever in force where it has any."""
+    default = Path(str(files("chatbot") / "decide" / "default_calibration.json"))
+    beside = settings.retriever / "calibration.json" if settings.retriever else default
+    shipped = load_calibration(beside) or load_calibration(default)
     if shipped is None:
-        msg = "The shipped calibration is missing. Install Kefu anew, or run 'kefu calibrate'."
-        raise CalibrationError(msg)
+        raise CalibrationError(
+            "The shipped calibration is missing. Install Kefu anew, or run 'kefu calibrate'."
+        )
     return shipped
 
 
@@ -211,7 +210,7 @@ def open_reader(
     from chatbot.understand.reader import Reader
 
     wordings = [question for entry in knowledge.entries() for question in entry.questions]
-    folder = settings.data_folder / "intents"
+    folder = settings.search_folder / "intents"
     return Reader(
         intents=intents,
         classifier=IntentClassifier.fit(intents, encoder, negatives=wordings, folder=folder),
@@ -239,6 +238,9 @@ class Models:
     """What is large, and the same for all bots of a server."""
 
     encoder: BatchingEncoder
+    """The one in force when the server started."""
+    adapter: Path | None
+    """Over that encoder."""
     chat: BaseChatModel | None
 
 
@@ -249,7 +251,7 @@ class Service:
     bot: Bot
     store: SqlTurnStore
     knowledge: KnowledgeStore
-    index: IndexService
+    retrievers: Retrievers
     settings: Settings
     live: Live[Stages]
     remarks: Remarks
@@ -260,7 +262,7 @@ class Service:
         """Each part with "ok", or with why it cannot serve."""
         return {
             "database": _works(self.knowledge.version),
-            "index": self.index.problem or "ok",
+            "index": self.retrievers.current().index.problem or "ok",
             "stages": self.live.problem or "ok",
         }
 
@@ -290,19 +292,27 @@ def open_service(
     """
     engine = open_database(settings)
     knowledge = KnowledgeStore(engine)
-    encoder = models.encoder if models else open_encoder(settings)
-    index = open_index(settings, knowledge, encoder, progress=progress)
-    using = models or Models(encoder, open_chat_model(settings))
+
+    retrievers = Retrievers(
+        lambda adapter: _searching(settings.with_retriever(adapter), knowledge, models, progress=progress),
+        lambda: settings.retriever,
+    )
+    first = retrievers.current()
+    using = models or Models(first.encoder, first.adapter, open_chat_model(settings))
     kept = open_database(settings, records) if records else engine
     store = SqlTurnStore(kept, busy_timeout_s=settings.storage.busy_timeout_s)
     desk = _desk(settings, kept)
     webhook = HttpCaller(settings.templates.webhook_base, timeout_s=settings.templates.webhook_timeout_s)
 
     def stages() -> Stages:
-        return _stages(settings, knowledge, using, index, webhook, desk)
+        return _stages(retrievers.follow(), knowledge, using.chat, webhook, desk)
 
-    live = Live(stages, version=knowledge.version, interval_s=settings.retrieval.refresh_s)
-    index.start_watching(settings.retrieval.refresh_s)
+    promoted = Registry(settings.models_folder)
+    live = Live(
+        stages,
+        version=lambda: (knowledge.version(), promoted.version()),
+        interval_s=settings.retrieval.refresh_s,
+    )
     live.start()
     bot = Bot(
         live.current,
@@ -312,31 +322,42 @@ def open_service(
         context_turns=settings.understanding.context_turns,
         language=settings.languages.default,
     )
-    own = (live.close, index.close, store.close, webhook.close, desk.close)
-    closers = own if models else (*own, encoder.close)
-    return Service(bot, store, knowledge, index, settings, live, Remarks(kept), using, closers)
+    closers = (live.close, retrievers.close, store.close, webhook.close, desk.close)
+    return Service(bot, store, knowledge, retrievers, settings, live, Remarks(kept), using, closers)
+
+
+def _searching(
+    settings: Settings, knowledge: KnowledgeStore, models: Models | None, *, progress: Report
+) -> Searching:
+    """Encoder and index with the adapter of the settings; another service's encoder where it is the same."""
+    shared = models if models and models.adapter == settings.knowledge.encoder.adapter else None
+    encoder = shared.encoder if shared else open_encoder(settings)
+    index = open_index(settings, knowledge, encoder, progress=progress)
+    index.start_watching(settings.retrieval.refresh_s)
+    return Searching(settings, encoder, index, own_encoder=shared is None)
 
 
 def _stages(
-    settings: Settings,
+    searching: Searching,
     knowledge: KnowledgeStore,
-    models: Models,
-    index: IndexService,
+    chat: BaseChatModel | None,
     webhook: HttpCaller,
     desk: SqlDesk,
 ) -> Stages:
     from chatbot.answer.say import Speaker
 
     intents = all_intents(knowledge)
-    entries, encoder = len(index.snapshot), models.encoder
-    calibration, stale = calibration_in_force(settings, entries=entries, encoder=encoder.fingerprint)
+    settings, encoder, index = searching.settings, searching.encoder, searching.index
+    calibration, stale = calibration_in_force(
+        settings, entries=len(index.snapshot), encoder=encoder.fingerprint
+    )
     return Stages(
         understander=open_reader(settings, knowledge, encoder, intents=list(intents.values())),
         retriever=CalibratedRetriever(index, calibration),
         policy=_rules(settings, intents, calibration, stale),
         answerer=Speaker(
             intents=lambda: intents,
-            model=models.chat,
+            model=chat,
             generation=settings.generation,
             project=settings.project,
             webhook=webhook,

@@ -1,4 +1,4 @@
-"""A value made from the knowledge, made anew in the background when the knowledge changes."""
+"""A value made from the knowledge, made anew in the background when something changes."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Live(Generic[T]):
 
     Args:
         make: Makes the value from what is known now; called once here, later in a thread of its own.
-        version: Cheap; another number means that the knowledge changed.
+        version: Cheap; another value means that something changed: the knowledge, or the model in force.
         interval_s: How often the version is looked at.
     """
 
-    def __init__(self, make: Callable[[], T], *, version: Callable[[], int], interval_s: float) -> None:
+    def __init__(self, make: Callable[[], T], *, version: Callable[[], object], interval_s: float) -> None:
         self._make, self._version, self._interval_s = make, version, interval_s
         self._seen = version()
         self._value = make()
@@ -52,7 +52,7 @@ class Live(Generic[T]):
                 version = self._version()
                 if version != self._seen:
                     self._value, self._seen, self.problem = self._make(), version, ""
-                    log.info("stages.renewed", knowledge=version)
+                    log.info("stages.renewed", version=version)
             except Exception as error:
                 self.problem = f"{type(error).__name__}: {error}"
                 log.exception("stages.renewal_failed")

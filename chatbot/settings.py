@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from chatbot.registry import Registry
 from knowledge.errors import SettingsError
 from knowledge.settings import Frozen, KnowledgeSettings, RetrievalSettings, default_cache
 
@@ -272,6 +273,27 @@ class Settings(BaseSettings):
     def data_folder(self) -> Path:
         """Absolute folder of the database, the index and the calibration."""
         return (self.project.folder / self.storage.folder).absolute()
+
+    @property
+    def models_folder(self) -> Path:
+        """Absolute folder of the models that were trained for this project."""
+        return (self.project.folder / "models").absolute()
+
+    @property
+    def retriever(self) -> Path | None:
+        """The adapter over the encoder that is in force: named in the settings, or promoted."""
+        return self.knowledge.encoder.adapter or Registry(self.models_folder).promoted("retriever")
+
+    def with_retriever(self, adapter: Path | None) -> Settings:
+        """These settings with that adapter over the encoder."""
+        encoder = self.knowledge.encoder.model_copy(update={"adapter": adapter})
+        return self.model_copy(update={"knowledge": self.knowledge.model_copy(update={"encoder": encoder})})
+
+    @property
+    def search_folder(self) -> Path:
+        """Absolute folder of what is derived with the retriever in force: index and calibration."""
+        adapter = self.retriever
+        return self.data_folder / "retriever" / adapter.name if adapter else self.data_folder
 
     @property
     def database_url(self) -> str:

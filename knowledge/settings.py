@@ -41,11 +41,11 @@ class BundledEncoder(Frozen):
 
         return open_bundled(cache=cache, precision=self.precision, threads=threads, adapter=self.adapter)
 
-    def weights(self, *, cache: Path) -> tuple[Path, str]:
-        """The folder that fine-tuning starts from, and the prefix of queries."""
-        from knowledge.packaged import ENCODER, QUERY_PREFIX, require
+    def weights(self, *, cache: Path) -> tuple[Path, tuple[str, str]]:
+        """The folder that fine-tuning starts from, and the prefixes of queries and passages."""
+        from knowledge.packaged import ENCODER, PASSAGE_PREFIX, QUERY_PREFIX, require
 
-        return require(cache, ENCODER), QUERY_PREFIX
+        return require(cache, ENCODER), (QUERY_PREFIX, PASSAGE_PREFIX)
 
 
 class SentenceTransformersEncoder(Frozen):
@@ -71,11 +71,11 @@ class SentenceTransformersEncoder(Frozen):
             adapter=self.adapter,
         )
 
-    def weights(self, *, cache: Path) -> tuple[Path, str]:  # noqa: ARG002 - one shape for all encoders
-        """The folder that fine-tuning starts from, and the prefix of queries."""
+    def weights(self, *, cache: Path) -> tuple[Path, tuple[str, str]]:  # noqa: ARG002 - one shape for all encoders
+        """The folder that fine-tuning starts from, and the prefixes of queries and passages."""
         from knowledge.encode.folder import find_folder
 
-        return find_folder(self.model), self.query_prefix
+        return find_folder(self.model), (self.query_prefix, self.passage_prefix)
 
 
 EncoderSettings: TypeAlias = Annotated[

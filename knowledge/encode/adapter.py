@@ -17,7 +17,8 @@ from knowledge.types import Matrix
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
-_PREFIX = "base_model.model."
+PREFIX = "base_model.model."
+"""Peft puts it before the names of tensors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class AdaptedWeights:
     def tensor(self, name: str) -> Matrix:
         """The whole tensor, float32, merged."""
         weight = self._base.tensor(name)
-        part = _PREFIX + name.removesuffix(".weight")
+        part = PREFIX + name.removesuffix(".weight")
         if f"{part}.lora_A.weight" not in self._adapter:
             return weight
         down = as_float32(self._adapter.stored(f"{part}.lora_A.weight"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated
 
@@ -117,8 +118,13 @@ def _demo_files() -> dict[str, bytes]:
     demo = files("knowledge") / "data" / "demo"
     names = ["kefu.toml", "faq_zh.csv", "faq_en.csv", "intents.yaml"]
     texts = {name: (demo / name).read_bytes() for name in names}
-    texts |= {
-        f"docs/{doc.name}": doc.read_bytes()
-        for doc in sorted((demo / "docs").iterdir(), key=lambda d: d.name)
-    }
-    return texts
+    return texts | _below(demo / "docs", "docs") | _below(demo / "models", "models")
+
+
+def _below(folder: Traversable, name: str) -> dict[str, bytes]:
+    """The files of a folder and of those in it, by their path from the project folder."""
+    found: dict[str, bytes] = {}
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        path = f"{name}/{entry.name}"
+        found |= _below(entry, path) if entry.is_dir() else {path: entry.read_bytes()}
+    return found

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from ui.terminal import out, print_json, progress_bars, talk
 
-app = typer.Typer(
-    no_args_is_help=True, help="The default models: prepared once, then shared by all projects."
-)
+if TYPE_CHECKING:
+    from chatbot.registry import Registry
+
+app = typer.Typer(no_args_is_help=True, help="The default models, and those trained for this project.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -30,19 +33,28 @@ def prepare() -> None:
 
 @app.command("list")
 def list_models(*, as_json: Json = False) -> None:
-    """Show the default models, their licences and where they lie."""
+    """Show the default models, and those that were trained for this project."""
+    from chatbot.registry import Registry
     from chatbot.settings import load_settings
     from knowledge.packaged import listing
 
-    entries = listing(load_settings().project.models_cache)
+    settings = load_settings()
+    entries = listing(settings.project.models_cache)
+    trained = Registry(settings.models_folder).models()
     if as_json:
-        print_json([{field: getattr(entry, field) for field in entry.__slots__} for entry in entries])
+        print_json([asdict(entry) for entry in entries] + [asdict(model) for model in trained])
         return
     table = Table("model", "for", "licence", "size", "state", "folder")
     for entry in entries:
         size = f"{entry.size / 1e6:.0f} MB" if entry.size else "-"
         table.add_row(entry.name, entry.purpose, entry.licence, size, entry.state, str(entry.path))
     out.print(table)
+    if trained:
+        table = Table("trained model", "for", "held-out found first", "before", "state")
+        for model in trained:
+            measured = [_percent(model.metrics.get(key)) for key in ("p_at_1", "p_at_1_before")]
+            table.add_row(model.name, model.task, *measured, "in force" if model.promoted else "")
+        out.print(table)
 
 
 @app.command()
@@ -62,3 +74,99 @@ def verify(*, as_json: Json = False) -> None:
         )
     if findings:
         raise typer.Exit(1)
+
+
+Task = Annotated[str, typer.Argument(help="What the model is for: retriever.")]
+Name = Annotated[str, typer.Argument(help="'kefu models list' shows them.")]
+
+
+@app.command()
+def show(task: Task, name: Name, *, as_json: Json = False) -> None:
+    """Show a trained model: data, settings, figures."""
+    model = _registry().model(task, name)
+    if as_json:
+        print_json({"name": name, "folder": model.folder, "promoted": model.promoted, **model.metrics})
+        return
+    out.print((model.folder / "README.md").read_text("utf-8"), markup=False)
+
+
+@app.command()
+def diff(task: Task, name: Name, other: Name, *, as_json: Json = False) -> None:
+    """Compare two trained models: what is not the same, side by side."""
+    registry = _registry()
+    one, two = (_flat(registry.model(task, each).metrics) for each in (name, other))
+    rows = [(key, one.get(key), two.get(key)) for key in {**one, **two} if one.get(key) != two.get(key)]
+    if as_json:
+        print_json({key: [left, right] for key, left, right in rows})
+        return
+    table = Table("", name, other)
+    for key, left, right in rows:
+        table.add_row(key, *("" if value is None else str(value) for value in (left, right)))
+    out.print(table)
+
+
+@app.command()
+def promote(
+    task: Task,
+    name: Name,
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Also one that finds less than before.")] = False,
+) -> None:
+    """Put a trained model in force: index and thresholds are made for it first, then the server takes it over.
+
+    A running server goes on answering with the one before until the new one is ready. 'kefu models rollback' undoes
+    it at once.
+    """
+    from chatbot.fitting import calibrate_project
+    from chatbot.settings import load_settings
+    from knowledge.errors import ModelError
+
+    settings = load_settings()
+    model = _registry().model(task, name)
+    after, before = (float(model.metrics.get(key, 0.0)) for key in ("p_at_1", "p_at_1_before"))
+    if after < before and not force:
+        raise ModelError(
+            f"The {task} model '{name}' finds {after:.1%} of the held-out wordings first, {before:.1%} were found "
+            "before it was trained. Train it otherwise, or say --force."
+        )
+    if settings.knowledge.encoder.adapter:
+        raise ModelError(
+            "kefu.toml names an adapter (knowledge.encoder.adapter), which comes before what is promoted. "
+            "Remove that line first."
+        )
+    promised = settings.decision
+    with progress_bars() as report:
+        calibrate_project(
+            settings.with_retriever(model.folder),
+            risk=promised.risk,
+            confidence=promised.confidence,
+            seed=0,
+            progress=report,
+        )
+    _registry().promote(task, name)
+    talk.print(f"{name} is in force. Undo it with 'kefu models rollback {task}'.")
+
+
+@app.command()
+def rollback(task: Task) -> None:
+    """Put the model before the promoted one back in force."""
+    name = _registry().rollback(task)
+    talk.print(f"{name} is in force again." if name else "The default model is in force again.")
+
+
+def _registry() -> Registry:
+    from chatbot.registry import Registry
+    from chatbot.settings import load_settings
+
+    return Registry(load_settings().models_folder)
+
+
+def _flat(metrics: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for key, value in metrics.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _percent(share: object) -> str:
+    return f"{share:.1%}" if isinstance(share, float) else "-"

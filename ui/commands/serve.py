@@ -70,7 +70,7 @@ def prepare_demo(settings: Settings, *, progress: Report) -> None:
     store = open_knowledge(settings)
     if not store.counts()["faqs"]:
         import_all(store, settings.project.folder, settings=settings, progress=progress)
-        save_calibration(shipped_calibration(), calibration_path(settings))
+        save_calibration(shipped_calibration(settings), calibration_path(settings))
 
 
 def _listening(settings: Settings, host: str | None, port: int | None) -> Settings:

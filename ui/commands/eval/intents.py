@@ -89,7 +89,8 @@ def _fit(
     from finetune.intent_model import fit_mixed
 
     settings = load_settings()
-    start = Start(*settings.knowledge.encoder.weights(cache=settings.project.models_cache))
+    base, (prefix, _) = settings.knowledge.encoder.weights(cache=settings.project.models_cache)
+    start = Start(base, prefix)
     mixed, minutes = fit_mixed(
         head,
         train,

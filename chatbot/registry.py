@@ -1,0 +1,161 @@
+"""Fine-tuned models of a project, and which of them are in force.
+
+A model is a folder `models/TASK/NAME` with its weights, its card and the SHA-256 of each file. `promoted.json`
+points at the one in force for each task, with those before it; promote and rollback move that pointer and
+nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from knowledge.errors import ModelError
+from knowledge.packaged.manifest import being_built, check, quick_state
+
+METRICS = "metrics.json"
+_POINTER = "promoted.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """One fine-tuned model."""
+
+    task: str
+    name: str
+    folder: Path
+    metrics: Mapping[str, Any]
+    promoted: bool
+
+
+class Registry:
+    """The fine-tuned models below one folder.
+
+    Args:
+        folder: `models` of a project; need not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._pointer = folder / _POINTER
+
+    def models(self) -> list[TrainedModel]:
+        """All of them, by task and name."""
+        found = sorted(self._folder.glob(f"*/*/{METRICS}"))
+        return [self._described(path.parent) for path in found if not path.parent.name.startswith(".")]
+
+    def model(self, task: str, name: str) -> TrainedModel:
+        """One of them.
+
+        Raises:
+            ModelError: There is none of this name, or its files differ from their manifest.
+        """
+        folder = self._folder / task / name
+        if not (folder / METRICS).is_file():
+            known = ", ".join(model.name for model in self.models() if model.task == task) or "none yet"
+            raise ModelError(
+                f"There is no {task} model '{name}'. Known: {known}; 'kefu models list' shows all."
+            )
+        if problems := check(name, folder):
+            raise ModelError(
+                f"The model {folder} cannot be used: {problems[0].path.name}: {problems[0].problem}. Train it again."
+            )
+        return self._described(folder)
+
+    def making(self, task: str, name: str) -> AbstractContextManager[Path]:
+        """A folder to write a model into; it becomes the model when the block ends well.
+
+        Raises:
+            ModelError: The name is taken, or is no plain folder name.
+        """
+        if not name or Path(name).name != name or name.startswith("."):
+            raise ModelError(f"'{name}' is no name for a model. Use letters, digits, dots and dashes.")
+        if (self._folder / task / name).exists():
+            raise ModelError(f"There already is a {task} model '{name}'. Choose another --name.")
+        return being_built(self._folder / task / name)
+
+    def promoted(self, task: str) -> Path | None:
+        """Folder of the model in force; None where it is the one that came with the settings."""
+        names = self._read().get(task, [])
+        return self._folder / task / names[-1] if names else None
+
+    def promote(self, task: str, name: str) -> None:
+        """Put a model in force.
+
+        Raises:
+            ModelError: It is missing or damaged.
+        """
+        self.model(task, name)
+        pointer = self._read()
+        names = pointer.get(task, [])
+        if names[-1:] != [name]:
+            self._write({**pointer, task: [*names, name]})
+
+    def rollback(self, task: str) -> str:
+        """Put what was in force before back; its name, "" for the model of the settings.
+
+        Raises:
+            ModelError: Nothing was promoted.
+        """
+        pointer = self._read()
+        names = pointer.get(task, [])
+        if not names:
+            raise ModelError(f"No {task} model is promoted, so there is nothing to roll back.")
+        self._write({**pointer, task: names[:-1]})
+        return names[-2] if len(names) > 1 else ""
+
+    def version(self) -> int:
+        """Changes whenever a model is promoted or rolled back."""
+        try:
+            return self._pointer.stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def _described(self, folder: Path) -> TrainedModel:
+        task = folder.parent.name
+        try:
+            metrics = json.loads((folder / METRICS).read_text("utf-8"))
+        except (OSError, ValueError):
+            metrics = {}
+        return TrainedModel(task, folder.name, folder, metrics, promoted=self.promoted(task) == folder)
+
+    def _read(self) -> dict[str, list[str]]:
+        try:
+            content = json.loads(self._pointer.read_text("utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise self._unreadable(str(error)) from error
+        if not isinstance(content, dict) or not all(_names(names) for names in content.values()):
+            raise self._unreadable("it is no table of names")
+        return content
+
+    def _write(self, pointer: Mapping[str, Sequence[str]]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        fresh = self._pointer.with_suffix(".new")
+        with fresh.open("w", encoding="utf-8") as file:
+            json.dump(pointer, file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self._pointer)
+
+    def _unreadable(self, why: str) -> ModelError:
+        return ModelError(
+            f"{self._pointer} cannot be read ({why}). Remove it to use the default models, then promote again."
+        )
+
+
+def whole(folder: Path) -> bool:
+    """Whether a model's files have the names and sizes of its manifest; reads no byte of them."""
+    return quick_state(folder) == "prepared"
+
+
+def _names(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(name, str) and Path(name).name == name for name in value
+    )

@@ -1,0 +1,230 @@
+"""The retriever learns which wordings belong together, is judged by held-out ones, and survives a kill."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import BertConfig, BertModel
+
+from chatbot.registry import Registry
+from finetune.encoder import LearningEncoder
+from finetune.retriever import Plan, Trained, train
+from finetune.run import RunSettings, TrainTable, read_run, train_retriever
+from finetune.wordings import Wordings, gather
+from knowledge.encode import open_folder
+from knowledge.errors import KnowledgeError, ModelError, SettingsError
+from knowledge.types import Entry, Passage
+
+FRAMES = [
+    "where is my {}",
+    "track the {}",
+    "has the {} been sent",
+    "when will the {} come",
+    "{} not here yet",
+]
+THINGS = [
+    "lamp",
+    "chair",
+    "table",
+    "sofa",
+    "desk",
+    "shelf",
+    "mirror",
+    "carpet",
+    "stool",
+    "bed",
+    "clock",
+    "rug",
+]
+PLAN = Plan(epochs=3, learning_rate=5e-3, batch_size=12, seed=1)
+
+
+def the_entries(locale: str = "en") -> list[Entry]:
+    return [
+        Entry(
+            Passage(f"faq:{thing}", f"The {thing} is on its way.", f"where is my {thing}", "faq", locale),
+            tuple(frame.format(thing) for frame in FRAMES),
+        )
+        for thing in THINGS
+    ]
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sentence-transformers folder: a BERT of three narrow layers with random weights."""
+    folder = tmp_path_factory.mktemp("tiny")
+    words = sorted({word for entry in the_entries() for text in entry.questions for word in text.split()})
+    tokenizer = Tokenizer(
+        models.WordLevel({word: place for place, word in enumerate(["[UNK]", *words])}, "[UNK]")
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(words) + 1,
+        hidden_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=80,
+    )
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    modules = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]
+    modules.append(
+        {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}
+    )
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
+    return folder
+
+
+class Memory:
+    """Checkpoints in memory; stops the run after a number of them, as a kill would."""
+
+    def __init__(self, stop_after: int = 99) -> None:
+        self.kept: tuple[dict[str, torch.Tensor], list[dict[str, object]]] | None = None
+        self.left = stop_after
+
+    def last(self) -> tuple[dict[str, torch.Tensor], list[dict[str, object]]] | None:
+        return self.kept
+
+    def save(self, tensors: dict[str, torch.Tensor], epochs: list[dict[str, object]]) -> None:
+        self.kept = ({name: tensor.clone() for name, tensor in tensors.items()}, list(epochs))
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+def silent(what: str, done: float) -> None: ...
+
+
+def run(base: Path, wordings: Wordings, checkpoints: Memory, plan: Plan = PLAN) -> Trained:
+    torch.manual_seed(5)
+    encoder = LearningEncoder(base, ("", ""), first=1, rank=8, longest=32)
+    return train(encoder, wordings, plan, checkpoints=checkpoints, progress=silent)
+
+
+def test_the_loss_falls_and_more_held_out_wordings_are_found(base: Path) -> None:
+    trained = run(base, gather(the_entries()), Memory())
+
+    losses = [epoch.loss for epoch in trained.epochs]
+    assert losses[-1] < losses[0]
+    assert trained.after > trained.before
+
+
+def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(base: Path) -> None:
+    wordings = gather(the_entries())
+    whole = run(base, wordings, Memory())
+    killed = Memory(stop_after=1)
+    with pytest.raises(KeyboardInterrupt):
+        run(base, wordings, killed)
+
+    resumed = run(base, wordings, killed)
+
+    assert resumed.epochs == whole.epochs
+    for one, two in zip(resumed.encoder.learned(), whole.encoder.learned(), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_learning_stops_when_nothing_more_is_found(base: Path) -> None:
+    idle = replace(PLAN, epochs=9, patience=2, learning_rate=1e-9)
+
+    trained = run(base, gather(the_entries()), Memory(), idle)
+
+    assert len(trained.epochs) == 2
+    assert trained.after == trained.before
+
+
+def test_held_out_wordings_are_never_learned_from() -> None:
+    wordings = gather(the_entries())
+
+    learned = {text.text for text in wordings.learn}
+    assert len(wordings.held_out) == len(THINGS)
+    assert not learned & {text.text for text in wordings.held_out}
+
+
+def test_a_question_without_other_wordings_learns_from_its_answer() -> None:
+    bare = [replace(entry, questions=entry.questions[:1]) for entry in the_entries()]
+
+    wordings = gather(bare)
+
+    assert sum(text.stored for text in wordings.learn) == len(THINGS)
+    assert len(wordings.held_out) == 1
+
+
+def test_documents_are_no_wordings() -> None:
+    entries = the_entries()
+    paper = [replace(entry, passage=replace(entry.passage, source="document")) for entry in entries]
+
+    assert gather([*entries, *paper]) == gather(entries)
+
+
+def test_too_little_knowledge_says_so() -> None:
+    with pytest.raises(KnowledgeError, match="only 3 questions"):
+        gather(the_entries()[:3])
+
+
+def test_what_comes_out_is_a_model_that_the_encoder_takes(base: Path, tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "models")
+    table = TrainTable(epochs=1, batch_size=12)
+
+    metrics = train_retriever(
+        gather(the_entries()),
+        RunSettings(train=table),
+        base=(base, ("", "")),
+        registry=registry,
+        name="first",
+        work=tmp_path / "work",
+        progress=silent,
+    )
+
+    model = registry.model("retriever", "first")
+    assert model.metrics == metrics
+    assert metrics["groups"] == len(THINGS)
+    assert "held-out" in (model.folder / "README.md").read_text()
+    assert open_folder(str(base), adapter=model.folder).encode_queries(["where is my lamp"]).shape == (1, 32)
+    assert list((tmp_path / "work").iterdir()) == []
+    with safe_open(str(model.folder / "adapter_model.safetensors"), "pt") as file:
+        assert all("lora_" in name for name in file.keys())  # noqa: SIM118 - no mapping
+
+
+def test_a_wrong_setting_names_its_file_and_place(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text("[train]\nepoch = 3\n")
+
+    with pytest.raises(SettingsError, match=r"'train.epoch' in .*run.toml is wrong"):
+        read_run(path)
+
+
+def test_the_sample_run_has_the_defaults() -> None:
+    import finetune
+
+    sample = Path(finetune.__file__).parent / "runs" / "retriever.toml"
+
+    assert read_run(sample) == RunSettings()
+
+
+def test_another_kind_of_encoder_cannot_be_trained(base: Path, tmp_path: Path) -> None:
+    for path in base.iterdir():
+        if path.is_file():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "model_type": "deberta"}))
+
+    with pytest.raises(ModelError, match="cannot be trained"):
+        LearningEncoder(tmp_path, ("", ""), first=1, rank=4, longest=32)

@@ -1,0 +1,99 @@
+"""kefu train: models that learn from the company's own knowledge, offline."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from ui.terminal import out, print_json, progress_bars, talk
+
+if TYPE_CHECKING:
+    from finetune.wordings import Wordings
+
+app = typer.Typer(no_args_is_help=True, help="Fine-tune models on your own knowledge, offline.")
+
+
+@app.callback()
+def _train() -> None:
+    """Fine-tune models on your own knowledge, offline."""
+
+
+@app.command()
+def retriever(
+    *,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="A run.toml; finetune/runs/retriever.toml is a sample with all defaults."),
+    ] = None,
+    faq: Annotated[
+        list[Path] | None,
+        typer.Option(help="FAQ file to learn from; may be repeated.", show_default="the project's knowledge"),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Of the model.", show_default="date and time of now")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=0, help="0: all cores.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Teach the encoder which wordings belong together, from your FAQ and intents.
+
+    Some wordings are held out and tell whether it helped; the best epoch is kept. What comes out is an adapter of
+    a few MB among the project's models; 'kefu models promote retriever NAME' puts it in force. A run that was
+    stopped goes on where it was when it is started again with the same --name.
+    """
+    import torch
+
+    from chatbot.registry import Registry
+    from chatbot.settings import load_settings
+    from finetune.run import read_run, train_retriever
+
+    settings = load_settings()
+    run = read_run(config)
+    chosen = name or datetime.now().astimezone().strftime("r-%Y%m%d-%H%M%S")
+    torch.set_num_threads(threads or torch.get_num_threads())
+    folder, prefixes = settings.knowledge.encoder.weights(cache=settings.project.models_cache)
+    with progress_bars() as report:
+        metrics = train_retriever(
+            _wordings(faq, seed=run.train.seed),
+            run,
+            base=(folder, prefixes),
+            registry=Registry(settings.models_folder),
+            name=chosen,
+            work=settings.models_folder / "runs",
+            progress=report,
+        )
+    if as_json:
+        print_json({"name": chosen, **metrics})
+        return
+    table = Table("epoch", "loss", "held-out found first")
+    table.add_row("before", "", f"{metrics['p_at_1_before']:.1%}")
+    for row in metrics["epochs"]:
+        table.add_row(str(row["epoch"]), f"{row['loss']:.3f}", f"{row['held_out']:.1%}")
+    out.print(table)
+    if metrics["p_at_1"] > metrics["p_at_1_before"]:
+        talk.print(f"Put it in force with 'kefu models promote retriever {chosen}'.")
+    else:
+        talk.print("It finds no more than before: leave it, or try other settings (--config).")
+
+
+def _wordings(files: list[Path] | None, *, seed: int) -> Wordings:
+    from finetune.wordings import gather
+
+    if files:
+        from knowledge.evaluate import read_entries
+
+        return gather([entry for file in files for entry in read_entries(file)[0]], seed=seed)
+    from chatbot.assemble import open_knowledge
+    from chatbot.settings import load_settings
+
+    knowledge = open_knowledge(load_settings())
+    examples = {
+        (intent.name, locale): texts
+        for intent in knowledge.intents()
+        for locale, texts in intent.examples.items()
+    }
+    return gather(knowledge.entries(), examples, seed=seed)
