@@ -27,7 +27,8 @@ def open_guest(folder: Path, *, beside: Sequence[Service], progress: Report = si
     """
     if not (folder / "kefu.toml").exists():
         msg = (
-            f"There is no kefu.toml in {folder}. Name the bot's project folder, or make one with 'kefu init'."
+            f"There is no kefu.toml in {folder}, where a site's bot should be. Name its folder with "
+            "'kefu site edit SITE --bot FOLDER', or make one with 'kefu init'."
         )
         raise SettingsError(msg)
     settings = load_settings(folder)

@@ -28,6 +28,12 @@ hours = "Mon-Fri 09:00-18:00"   # when people can take over; "" for always
 timezone = "Asia/Shanghai"
 contact = ""                    # shown when nobody is there: an e-mail address or a phone number
 
+# The chat window on your own pages: kefu site add "Help centre" --origin https://help.shop.example
+# What it asks before the first message, if anything:
+# [[widget.prechat]]
+# name = "order"
+# label = { zh = "订单号", en = "Order number" }
+
 # Another encoder: any sentence-transformers folder, or a hub name where a hub can be reached.
 # [knowledge.encoder]
 # kind = "sentence_transformers"
