@@ -4,9 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DEMO   ?= .demo
 PORT   ?= 8080
+WIDGET := ui/widget
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint test-hard bench lock clean
+.PHONY: help setup demo test widget-tools widget-test lint test-hard bench lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -33,7 +34,18 @@ lint: $(VENV)/.installed  ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-test: setup lint  ## Everything that fits ten minutes, with coverage
+widget-tools:  ## TypeScript and axe-core, which check the widget (nothing of them is served)
+	@if ! command -v npm > /dev/null; then echo "npm is missing: the widget's types and its accessibility are not checked. Install Node 20 or newer." >&2; \
+	elif [ ! -e $(WIDGET)/node_modules/axe-core ] || [ $(WIDGET)/package.json -nt $(WIDGET)/node_modules ]; then \
+	  cd $(WIDGET) && npm install --no-package-lock --no-audit --no-fund --loglevel=error && touch node_modules || echo "npm could not install TypeScript and axe-core: the widget's types and its accessibility are not checked. Try 'make widget-tools' with a network." >&2; fi
+	@command -v chromium > /dev/null || command -v chromium-browser > /dev/null || command -v google-chrome > /dev/null || \
+	  echo "Chromium is missing: what a person sees is not tested. Install it: apt install chromium." >&2
+
+widget-test: widget-tools  ## The widget's own tests: node --test, tsc --checkJs --strict
+	@if ! command -v node > /dev/null; then echo "Node is missing: the widget's own tests are skipped. Install Node 20 or newer." >&2; \
+	else node --test --test-reporter=dot tests/ui/widget/ && { [ ! -x $(WIDGET)/node_modules/.bin/tsc ] || $(WIDGET)/node_modules/.bin/tsc -p $(WIDGET); }; fi
+
+test: setup lint widget-test  ## Everything that fits ten minutes, with coverage
 	$(BIN)/pytest -m "not hard" -n 2 --dist loadfile --cov --cov-report=
 	$(BIN)/coverage report --fail-under=$(COVERAGE) | tail -n 25
 

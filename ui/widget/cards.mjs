@@ -1,6 +1,6 @@
 // @ts-check
 /** Small forms among the messages: why an answer did not help, how the chat was, an address, what to know first. */
-import { h } from "./dom.mjs";
+import { h, icon } from "./dom.mjs";
 
 /** @typedef {import("./texts.mjs").Texts} Texts */
 /** @typedef {import("./options.mjs").Field} Field */
@@ -44,10 +44,10 @@ export function reasonCard(texts, send, leave) {
 
 /** @param {Texts} texts @param {(score: number, comment: string) => void} send @param {() => void} leave */
 export function csatCard(texts, send, leave) {
-  const scores = ["😞", "🙁", "😐", "🙂", "😀"].map((face, at) =>
+  const scores = [0, 1, 2, 3, 4].map((at) =>
     h("label", { class: "score", title: texts.scores[at] },
       h("input", { type: "radio", name: "score", value: at + 1, required: true, "aria-label": texts.scores[at] }),
-      h("span", { "aria-hidden": "true", text: face })),
+      h("span", {}, icon(`face${at}`))),
   );
   return card(
     { title: texts.csat, submit: texts.submit, cancel: texts.skip, leave, send: (form) => send(Number(form.get("score")), read(form, "comment")) },

@@ -252,19 +252,19 @@ class Visitor:
     def js(self, script: str) -> Any:
         return self.page.evaluate(script)
 
+    def until(self, happened: Callable[[], object]) -> None:
+        """Wait; the browser's news come in meanwhile."""
+        end = time.monotonic() + PATIENCE_MS / 1000
+        while not happened():
+            assert time.monotonic() < end, "it did not happen in time"
+            self.page.wait_for_timeout(50)
+
 
 def sees(locator: Locator) -> LocatorAssertions:
     from playwright.sync_api import expect
 
     expect.set_options(timeout=PATIENCE_MS)
     return expect(locator)
-
-
-def until(happened: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE_MS / 1000
-    while not happened():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
 
 
 @dataclass

@@ -1,0 +1,145 @@
+"""The widget's files as they are sent: small, whole, and without what they must not hold."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ui.server.widget.files import read_files
+from ui.server.widget.lean import lean
+
+ROOT = Path(__file__).resolve().parents[3]
+WIDGET = ROOT / "ui" / "widget"
+SITE = ROOT / "ui" / "site"
+LOADER_BYTES = 4 * 1024
+ALL_BYTES = 30 * 1024
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="no node on the PATH: install Node 20")
+
+
+def sent() -> dict[str, bytes]:
+    """What is sent, as a browser unpacks it, with the frame's own page."""
+    files = {name: file.body for name, file in read_files(WIDGET).items()}
+    return files | {"frame.html": (WIDGET / "frame.html").read_bytes()}
+
+
+def test_the_loader_is_at_most_4_kb_and_everything_30() -> None:
+    sizes = {name: len(gzip.compress(body, 9)) for name, body in sent().items()}
+
+    assert sizes["widget.js"] <= LOADER_BYTES
+    assert sum(sizes.values()) <= ALL_BYTES, sizes
+
+
+def test_only_what_a_browser_needs_is_sent() -> None:
+    names = set(sent())
+
+    assert {"widget.js", "widget.mjs", "frame.mjs", "frame.css", "texts-en.json"} <= names
+    assert not {
+        name for name in names if "/" in name or name in {"package.json", "tsconfig.json", "README.md"}
+    }
+
+
+def test_the_frame_asks_for_every_module_at_once_and_for_nothing_that_is_not_there() -> None:
+    page = (WIDGET / "frame.html").read_text("utf-8")
+    asked = set(re.findall(r'(?:href|src)="assets/([^"]+)"', page))
+    modules = {name for name in sent() if name.endswith(".mjs")} - {"widget.mjs"}
+
+    assert asked == modules | {"frame.css"}
+    assert page.startswith('<!doctype html>\n<html lang="en" data-mode="frame" data-site="" data-origins="">')
+
+
+def test_no_script_parses_markup_evaluates_text_or_sets_cookies() -> None:
+    forbidden = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|setTimeout\(['\"`]|\.cookie|import\("
+    found = {name: hit for name, body in sent().items() if (hit := re.findall(forbidden, body.decode()))}
+
+    assert found == {}
+
+
+def test_every_listener_for_messages_first_asks_where_they_come_from_and_every_post_names_its_target() -> (
+    None
+):
+    code = {name: body.decode() for name, body in sent().items() if name.endswith(("js", "mjs"))}
+    listeners = [
+        body.split('addEventListener("message"', 1)[1] for body in code.values() if '("message"' in body
+    ]
+    posts = [
+        line
+        for body in code.values()
+        for line in body.splitlines()
+        if "postMessage(" in line and "channel." not in line
+    ]
+
+    assert len(listeners) == 2
+    for listener in listeners:
+        assert re.match(
+            r", \(event\) => \{\nif \(event\.origin != [\w.]+ \|\| event\.source != [\w.?]+ \|\|", listener
+        )
+    assert len(posts) == 2
+    assert all(re.search(r"postMessage\(.*, (this|host)\.origin\)", post) for post in posts)
+
+
+def test_nothing_is_named_that_lies_elsewhere() -> None:
+    known = {"http://www.w3.org/2000/svg"}
+    named = {url for body in sent().values() for url in re.findall(r"https?://[\w.]+[\w./]*", body.decode())}
+
+    assert named <= known
+
+
+def test_comments_and_indentation_are_all_that_is_left_out() -> None:
+    source = b"/** Doc. */\n// line\nlet a = /** @type {X} */ (1); // stays\n  /*\n   * more\n   */\n\n    b(`x\n  y`);\nconst u = 'http://x';\n"
+
+    assert lean(source, ".mjs") == b"let a = (1); // stays\nb(`x\ny`);\nconst u = 'http://x';\n"
+    assert lean(source, ".json") == source
+
+
+@needs_node
+def test_every_script_is_whole_after_that(tmp_path: Path) -> None:
+    for name, body in sent().items():
+        if name.endswith(("js", "mjs")):
+            (tmp_path / name).write_bytes(body)
+            done = subprocess.run(
+                ["node", "--check", tmp_path / name], capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
+
+
+@needs_node
+def test_the_pure_parts_pass_their_own_tests() -> None:
+    done = subprocess.run(
+        ["node", "--test", Path(__file__).parent], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_the_types_hold_strictly() -> None:
+    tsc = WIDGET / "node_modules" / ".bin" / "tsc"
+    if not tsc.exists():
+        pytest.skip(f"no TypeScript at {tsc}: run 'make widget-tools' (needs npm)")
+
+    done = subprocess.run([tsc, "-p", WIDGET], capture_output=True, text=True, check=False)
+
+    assert done.stdout == ""
+    assert json.loads((WIDGET / "tsconfig.json").read_text("utf-8"))["compilerOptions"]["strict"] is True
+
+
+@pytest.mark.parametrize("page", ["index.html", "en.html"])
+def test_the_sample_site_holds_no_inline_script_or_style(page: str) -> None:
+    text = (SITE / page).read_text("utf-8")
+
+    assert re.findall(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\bon\w+=", text) == []
+    for name in re.findall(r'(?:href|src)="([\w.-]+\.\w+)"', text):
+        assert (SITE / name).exists(), name
+
+
+def test_pictures_in_the_readme_are_there_and_light() -> None:
+    named = re.findall(r"\]\(([^)]+\.png)\)", (WIDGET / "README.md").read_text("utf-8"))
+
+    assert len(named) == 2
+    for picture in named:
+        assert (WIDGET / picture).stat().st_size < 150_000
