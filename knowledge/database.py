@@ -116,7 +116,11 @@ def _make_private_file(database: str | None) -> None:
     path = Path(database)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        # Only when it is missing: closing a file drops all of this process's locks on it, also SQLite's own. Another
+        # process that closed the database last would then take the log for nobody's and remove it, with what is
+        # written to it later.
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
         raise StoreError(
             f"The database file '{path}' cannot be opened: {error.strerror}. "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from datetime import date
@@ -253,6 +255,20 @@ def test_a_writer_that_waits_too_long_says_who_holds_the_database(tmp_path: Path
         waiting.upsert_faqs([a_faq()])
 
     assert waiting.upsert_faqs([a_faq()]) == 1
+
+
+def test_a_database_opened_twice_keeps_its_log_when_another_process_closes_it(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    store.upsert_faqs([a_faq("f1")])
+    again = open_engine(f"sqlite:///{tmp_path / 'kefu.db'}")
+    look = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT 1 FROM faqs').close()"
+
+    subprocess.run([sys.executable, "-c", look, str(tmp_path / "kefu.db")], check=True)
+    store.upsert_faqs([a_faq("f2")])
+
+    with again.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM faqs")).scalar_one() == 2
+    assert (tmp_path / "kefu.db-wal").exists()
 
 
 def test_a_database_without_tables_says_what_to_do(tmp_path: Path) -> None:
