@@ -12,7 +12,7 @@ from typing import Any
 
 import jwt
 import pytest
-from widget_site import Sites, two_sites
+from widget_site import Sites, Visitor, two_sites
 
 pytestmark = pytest.mark.anyio
 NOW = int(time.time())
@@ -190,13 +190,15 @@ async def test_a_user_does_not_become_a_stranger_or_another_user_without_a_new_p
         ann = await sites.visitor(identity=sites.identity("ann"))
         await ann.say("I am Ann")
 
-        again = await sites.visitor(token=ann.token)
+        hour_old = _ours(sites, sub=_id_in(ann.token), user=True)
+        again = await sites.visitor(token=hour_old)
         bob = await sites.visitor(token=ann.token, identity=sites.identity("bob"))
         read = await bob.get("conversation")
         still = await ann.get("conversation")
 
-    assert again.token == ann.token
-    assert again.opened["expires_at"] == ann.opened["expires_at"]
+    assert again.token == hour_old
+    assert again.opened["expires_at"] < ann.opened["expires_at"]
+    assert again.opened["user"] == ann.opened["user"]
     assert read.json()["turns"] == []
     assert len(still.json()["turns"]) == 1
     assert datetime.fromisoformat(ann.opened["expires_at"]) <= datetime.now(UTC) + timedelta(hours=24)
@@ -332,3 +334,25 @@ async def test_a_token_of_a_site_that_was_removed_and_made_anew_is_401(tmp_path:
 
     assert answer.status_code == 401
     assert fresh.json()["new"] is True
+
+
+async def test_a_users_visitor_takes_no_token_that_was_given_without_a_proof(tmp_path: Path) -> None:
+    async with two_sites(tmp_path) as sites:
+        user = _id_in((await sites.visitor(identity=sites.identity())).token)
+        shopper = await sites.visitor()
+        await shopper.post("reset")
+
+        answers = [
+            await Visitor(sites.client, {"token": token}).get("conversation")
+            for token in (
+                _ours(sites, sub=user, user=True),
+                _ours(sites, sub=user, user=False),
+                _ours(sites, sub=_id_in(shopper.token), aud="bank"),
+            )
+        ]
+
+    assert [answer.status_code for answer in answers] == [200, 401, 401]
+
+
+def _id_in(token: str) -> str:
+    return str(jwt.decode(token, options={"verify_signature": False})["sub"])
