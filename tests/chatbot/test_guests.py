@@ -105,7 +105,7 @@ def queries(count: int) -> list[tuple[str, str]]:
 @contextmanager
 def opened(folder: Path, encoder: Encoder) -> Iterator[Pair]:
     batching = BatchingEncoder(encoder, window_ms=2, batch_size=32, cache_entries=10_000)
-    models = Models(batching, None)
+    models = Models(batching, None, None)
     shop = open_service(project(folder / "shop", mark=SHOP), models=models)
     project(folder / "bank", mark=BANK)
     bank = open_guest(folder / "bank", beside=[shop])
@@ -202,7 +202,7 @@ def test_what_is_said_to_one_bot_is_not_in_the_records_of_the_other(tmp_path: Pa
     ],
 )
 def test_a_bot_that_cannot_be_kept_apart_is_refused(extra: str, said: str, tmp_path: Path) -> None:
-    models = Models(BatchingEncoder(FakeEncoder(), window_ms=2, batch_size=8, cache_entries=0), None)
+    models = Models(BatchingEncoder(FakeEncoder(), window_ms=2, batch_size=8, cache_entries=0), None, None)
     shop = open_service(project(tmp_path / "shop"), models=models)
     project(tmp_path / "bank", extra=extra.replace("{shop}", str(tmp_path / "shop")))
 
@@ -214,7 +214,7 @@ def test_a_bot_that_cannot_be_kept_apart_is_refused(extra: str, said: str, tmp_p
 
 
 def test_a_bot_with_another_dialogue_model_is_refused(tmp_path: Path) -> None:
-    models = Models(BatchingEncoder(FakeEncoder(), window_ms=2, batch_size=8, cache_entries=0), None)
+    models = Models(BatchingEncoder(FakeEncoder(), window_ms=2, batch_size=8, cache_entries=0), None, None)
     shop = open_service(project(tmp_path / "shop"), models=models)
     (tmp_path / "bank").mkdir()
     (tmp_path / "bank" / "kefu.toml").write_text('[generation.model]\nkind = "llama_cpp"\n', "utf-8")
