@@ -354,5 +354,18 @@ async def test_a_users_visitor_takes_no_token_that_was_given_without_a_proof(tmp
     assert [answer.status_code for answer in answers] == [200, 401, 401]
 
 
+async def test_the_conversation_that_was_spoken_in_last_goes_on_after_signing_in(tmp_path: Path) -> None:
+    async with two_sites(tmp_path) as sites:
+        stranger = await sites.visitor()
+        await stranger.say("asked before signing in")
+        phone = await sites.visitor(identity=sites.identity())
+        await phone.say("asked on the phone since then")
+
+        user = await sites.visitor(token=stranger.token, identity=sites.identity())
+        read = await user.get("conversation")
+
+    assert [turn["message"]["text"] for turn in read.json()["turns"]] == ["asked on the phone since then"]
+
+
 def _id_in(token: str) -> str:
     return str(jwt.decode(token, options={"verify_signature": False})["sub"])
