@@ -106,6 +106,46 @@ async def test_the_frame_itself_which_is_the_servers_own_page_may_call(tmp_path:
     assert (answer.status_code, behind.status_code, foreign.status_code) == (200, 200, 403)
 
 
+async def test_every_answer_also_a_refusal_bears_the_headers_of_the_house(tmp_path: Path) -> None:
+    async with two_sites(tmp_path) as sites:
+        visitor = await sites.visitor()
+        client = sites.client
+        answers = [
+            await sites.session(),
+            await sites.session("nobody"),
+            await visitor.get("conversation"),
+            await visitor.get("transcript"),
+            await visitor.get("conversation", Origin="https://evil.example"),
+            await client.get("/api/widget/conversation"),
+            await client.get("/api/widget/nothing", headers={"Origin": ALLOWED}),
+            await client.put("/api/widget/messages", json={}),
+            await client.post("/api/widget/messages", content=b"x" * 100_000),
+            await client.get("/widget/frame"),
+            await client.get("/widget/assets/nothing.js"),
+        ]
+
+    assert [answer.status_code for answer in answers] == [
+        200,
+        404,
+        200,
+        200,
+        403,
+        401,
+        404,
+        405,
+        413,
+        422,
+        404,
+    ]
+    for answer in answers:
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "same-origin"
+        assert answer.headers["cache-control"] == "no-store"
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert "set-cookie" not in answer.headers
+        assert visitor.token not in str(answer.request.url)
+
+
 async def test_the_widgets_origins_open_no_other_door(tmp_path: Path) -> None:
     async with two_sites(tmp_path) as sites:
         answer = await sites.client.post("/api/conversations", headers={"Origin": ALLOWED})
