@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from chatbot.record.codec import decode_turn, write_turn
+from chatbot.record.prepared import Prepared
 from chatbot.record.tables import conversations as conversation_table
 from chatbot.record.tables import ratings, turns
 from chatbot.types import Channel, Message, Rating, Turn
@@ -40,8 +41,13 @@ _earlier = turns.alias("earlier")
 _BY_KEY = select(turns.c.id, turns.c.sequence, turns.c.body, turns.c.text).where(
     turns.c.conversation_id == bindparam("conversation_id"), turns.c.key == bindparam("key")
 )
-_LAST = (
-    select(turns.c.id, turns.c.sequence, turns.c.finish)
+_HAS_KEY = Prepared(
+    select(turns.c.id).where(
+        turns.c.conversation_id == bindparam("conversation_id"), turns.c.key == bindparam("key")
+    )
+)
+_LAST = Prepared(
+    select(turns.c.id, turns.c.finish)
     .where(turns.c.conversation_id == bindparam("conversation_id"))
     .order_by(turns.c.sequence.desc())
     .limit(bindparam("count"))
@@ -49,16 +55,17 @@ _LAST = (
 _BODIES = select(turns.c.id, turns.c.sequence, turns.c.finish, turns.c.body).where(
     turns.c.id.in_(bindparam("ids", expanding=True))
 )
-_INSERT = (
+_INSERT = Prepared(
     insert(turns)
     .values(
         sequence=select(func.coalesce(func.max(_earlier.c.sequence), 0) + 1)
         .where(_earlier.c.conversation_id == bindparam("conversation"))
         .scalar_subquery()
     )
-    .returning(turns.c.sequence)
+    .returning(turns.c.sequence),
+    *(column.name for column in turns.c if column.name != "sequence"),
 )
-_TOUCH = (
+_TOUCH = Prepared(
     update(conversation_table)
     .where(conversation_table.c.id == bindparam("conversation"))
     .values(
@@ -121,9 +128,8 @@ def answered(connection: Connection, message: Message) -> Turn | None:
     Raises:
         ConflictError: It answers another text.
     """
-    found = connection.execute(
-        _BY_KEY, {"conversation_id": message.conversation_id, "key": message.key}
-    ).first()
+    names = {"conversation_id": message.conversation_id, "key": message.key}
+    found = connection.execute(_BY_KEY, names).first() if _HAS_KEY.rows(connection, names) else None
     if found is None:
         return None
     if found.text != storable(message.text):
@@ -164,25 +170,25 @@ def insert_turn(connection: Connection, turn: Turn, row: Mapping[str, Any]) -> i
         "handed_off": stored_at if row["decision"] == "handoff" else None,
     }
     # The update also locks the conversation, so that the sequence that follows is ours alone.
-    if not connection.execute(_TOUCH, touched).rowcount:
+    if not _TOUCH.count(connection, touched):
         add_conversation(connection, message.conversation_id, message.channel, message.locale)
-        connection.execute(_TOUCH, touched)
-    sequence: int = connection.execute(_INSERT, {**row, "conversation": message.conversation_id}).scalar_one()
-    return sequence
+        _TOUCH.count(connection, touched)
+    ((sequence,),) = _INSERT.rows(connection, {**row, "conversation": message.conversation_id})
+    return int(sequence)
 
 
 def last_turns(
     connection: Connection, conversation_id: str, *, limit: int, known: RecentTurns
 ) -> Sequence[Turn]:
     """The last turns that can be read, oldest first; those that are known are not read again."""
-    found = connection.execute(_LAST, {"conversation_id": conversation_id, "count": limit}).all()
-    read = {row.id: known.get(row.id, row.finish) for row in found}
+    found = _LAST.rows(connection, {"conversation_id": conversation_id, "count": limit})
+    read = {name: known.get(name, finish) for name, finish in found}
     if missing := [name for name, turn in read.items() if turn is None]:
         for row in connection.execute(_BODIES, {"ids": missing}):
             for turn in readable_turns([row]):
                 known.put(row.id, turn, row.finish)
                 read[row.id] = turn
-    ordered = (read[row.id] for row in reversed(found))
+    ordered = (read[name] for name, _ in reversed(found))
     return tuple(turn for turn in ordered if turn is not None)
 
 

@@ -25,12 +25,15 @@ from sqlalchemy import (
 )
 
 from chatbot.record import rows
+from chatbot.record.prepared import Prepared
 from chatbot.record.tables import conversations, turn_claims
 from chatbot.types import Message, Turn
 
-_LOCK = select(conversations.c.id).where(conversations.c.id == bindparam("conversation_id")).with_for_update()
+_LOCK = Prepared(
+    select(conversations.c.id).where(conversations.c.id == bindparam("conversation_id")).with_for_update()
+)
 """SQLite has the whole file locked already (BEGIN IMMEDIATE) and is not sent the FOR UPDATE."""
-_DROP = delete(turn_claims).where(turn_claims.c.ticket == bindparam("number"))
+_DROP = Prepared(delete(turn_claims).where(turn_claims.c.ticket == bindparam("number")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,10 @@ def take_ticket(connection: Connection, message: Message, ticket: int | None, te
         "now": time.time(),
         "life": life_s,
     }
-    if ticket is not None and connection.execute(sql.renew, values).rowcount:
+    if ticket is not None and sql.renew.count(connection, values):
         return Claim(ticket, first=first)
-    return Claim(connection.execute(sql.take, values).scalar_one(), first=first)
+    ((taken,),) = sql.take.rows(connection, values)
+    return Claim(taken, first=first)
 
 
 def is_first(connection: Connection, conversation_id: str, ticket: int, longest_s: float) -> bool:
@@ -90,15 +94,15 @@ def is_first(connection: Connection, conversation_id: str, ticket: int, longest_
 
 def drop_ticket(connection: Connection, ticket: int) -> None:
     """Give a ticket back; harmless when it is gone."""
-    connection.execute(_DROP, {"number": ticket})
+    _DROP.count(connection, {"number": ticket})
 
 
 def _lock_conversation(connection: Connection, message: Message) -> None:
     """Make sure that the conversation exists, and that this transaction alone writes to it."""
     name = {"conversation_id": message.conversation_id}
-    if connection.execute(_LOCK, name).first() is None:
+    if not _LOCK.rows(connection, name):
         rows.add_conversation(connection, message.conversation_id, message.channel, message.locale)
-        connection.execute(_LOCK, name)
+        _LOCK.rows(connection, name)
 
 
 def _lowest_alive(connection: Connection, conversation_id: str, longest_s: float) -> int | None:
@@ -113,8 +117,8 @@ def _lowest_alive(connection: Connection, conversation_id: str, longest_s: float
 
 def _tickets(connection: Connection, conversation_id: str, longest_s: float) -> list[tuple[int, bool]]:
     sql = _STATEMENTS[connection.dialect.name]
-    found = connection.execute(sql.tickets, sql.clock() | {"conversation": conversation_id})
-    return [(row.ticket, 0.0 < row.left_s < longest_s) for row in found]
+    found = sql.tickets.rows(connection, sql.clock() | {"conversation": conversation_id})
+    return [(ticket, 0.0 < left_s < longest_s) for ticket, left_s in found]
 
 
 class _Statements:
@@ -124,17 +128,18 @@ class _Statements:
         self.clock = clock
         left_s = (turn_claims.c.expires_at - now).label("left_s")
         expires_at = now + bindparam("life", type_=Float(53))
-        self.tickets = (
+        self.tickets = Prepared(
             select(turn_claims.c.ticket, left_s)
             .where(turn_claims.c.conversation_id == bindparam("conversation"))
             .order_by(turn_claims.c.ticket)
         )
-        self.renew = (
+        self.renew = Prepared(
             update(turn_claims)
             .where(turn_claims.c.ticket == bindparam("number"))
             .values(expires_at=expires_at)
         )
-        self.take = insert(turn_claims).values(expires_at=expires_at).returning(turn_claims.c.ticket)
+        taking = insert(turn_claims).values(expires_at=expires_at).returning(turn_claims.c.ticket)
+        self.take = Prepared(taking, "conversation_id")
 
 
 _STATEMENTS = {
