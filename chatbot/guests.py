@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from chatbot.assemble import Report, Service, open_service, silent
+from chatbot.assemble import Service
 from chatbot.settings import Settings, load_settings
 from knowledge.errors import SettingsError
 
 
-def open_guest(folder: Path, *, beside: Sequence[Service], progress: Report = silent) -> Service:
-    """Open the bot of a project folder with the models of the first service.
+def guest_settings(folder: Path, *, beside: Sequence[Service]) -> Settings:
+    """The settings of a further bot, to be opened with the models of the first service.
 
     Args:
         folder: With a kefu.toml.
         beside: The services that are open; the first one owns the models.
-        progress: Told how far a first build is.
 
     Raises:
         SettingsError: No such project, or one that cannot be kept apart from the others.
@@ -33,7 +32,7 @@ def open_guest(folder: Path, *, beside: Sequence[Service], progress: Report = si
         raise SettingsError(msg)
     settings = load_settings(folder)
     _check(settings, folder, beside)
-    return open_service(settings, progress=progress, models=beside[0].models)
+    return settings
 
 
 def _check(settings: Settings, folder: Path, beside: Sequence[Service]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from chatbot.assemble import Models, Service, open_knowledge, open_service
-from chatbot.guests import open_guest
+from chatbot.guests import guest_settings
 from chatbot.settings import Settings, load_settings
 from chatbot.types import Message, Turn
 from fakes import FakeEncoder
@@ -108,7 +108,7 @@ def opened(folder: Path, encoder: Encoder) -> Iterator[Pair]:
     models = Models(batching, None, None)
     shop = open_service(project(folder / "shop", mark=SHOP), models=models)
     project(folder / "bank", mark=BANK)
-    bank = open_guest(folder / "bank", beside=[shop])
+    bank = open_service(guest_settings(folder / "bank", beside=[shop]), models=shop.models)
     try:
         yield Pair(shop, bank)
     finally:
@@ -207,7 +207,7 @@ def test_a_bot_that_cannot_be_kept_apart_is_refused(extra: str, said: str, tmp_p
     project(tmp_path / "bank", extra=extra.replace("{shop}", str(tmp_path / "shop")))
 
     with pytest.raises(SettingsError, match=said):
-        open_guest(tmp_path / "bank", beside=[shop])
+        guest_settings(tmp_path / "bank", beside=[shop])
 
     shop.close()
     models.encoder.close()
@@ -220,7 +220,7 @@ def test_a_bot_with_another_dialogue_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bank" / "kefu.toml").write_text('[generation.model]\nkind = "llama_cpp"\n', "utf-8")
 
     with pytest.raises(SettingsError, match=r"another generation\.model"):
-        open_guest(tmp_path / "bank", beside=[shop])
+        guest_settings(tmp_path / "bank", beside=[shop])
 
     shop.close()
     models.encoder.close()
@@ -228,4 +228,4 @@ def test_a_bot_with_another_dialogue_model_is_refused(tmp_path: Path) -> None:
 
 def test_a_bot_without_a_project_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"no kefu\.toml"):
-        open_guest(tmp_path / "nowhere", beside=[])
+        guest_settings(tmp_path / "nowhere", beside=[])

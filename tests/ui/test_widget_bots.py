@@ -54,7 +54,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     sites.add(Site("bank", "Bank", (ORIGIN,), str(tmp_path / "bank")))
     encoder = BatchingEncoder(FakeEncoder(), window_ms=2, batch_size=8, cache_entries=100)
     shop = open_service(settings, models=Models(encoder, None, None))
-    with hosted_widget(shop, settings, progress=lambda what, done: None) as widget:
+    with hosted_widget(shop, settings, calibrate=False, progress=lambda what, done: None) as widget:
         app = create_app(shop, settings=settings, widget=widget)
         yield Server(app, shop)
         context_of(app).close()
@@ -114,7 +114,7 @@ async def test_a_conversation_is_found_again_after_a_restart(server: Server, tmp
         await shopper.say("When are you open?")
 
     settings = load_settings(tmp_path / "shop")
-    with hosted_widget(server.shop, settings, progress=lambda what, done: None) as widget:
+    with hosted_widget(server.shop, settings, calibrate=False, progress=lambda what, done: None) as widget:
         app = create_app(server.shop, settings=settings, widget=widget)
         async with Server(app, server.shop).client() as client:
             read = await Visitor(client, shopper.opened).get("conversation")

@@ -15,7 +15,7 @@ import typer
 from ui.terminal import Report, progress_bars, talk
 
 if TYPE_CHECKING:
-    from chatbot.assemble import Service
+    from chatbot.assemble import Models, Service
     from chatbot.settings import Settings
     from ui.server.widget.host import WidgetSetup
 
@@ -86,7 +86,9 @@ def _run(settings: Settings, *, calibrate: bool) -> None:
         with _everything_lasts():
             settings = stack.enter_context(with_order_service(settings))
             service = stack.enter_context(running_service(settings, calibrate=calibrate, progress=report))
-            widget = stack.enter_context(hosted_widget(service, settings, progress=report))
+            widget = stack.enter_context(
+                hosted_widget(service, settings, calibrate=calibrate, progress=report)
+            )
             app = make_app(service, settings, widget)
         address = f"http://{settings.server.host}:{settings.server.port}"
         talk.print(
@@ -126,15 +128,17 @@ def with_order_service(settings: Settings) -> Iterator[Settings]:
 
 
 @contextmanager
-def running_service(settings: Settings, *, calibrate: bool, progress: Report) -> Iterator[Service]:
-    """The assembled chatbot, following edits of its knowledge."""
+def running_service(
+    settings: Settings, *, calibrate: bool, progress: Report, models: Models | None = None
+) -> Iterator[Service]:
+    """The assembled chatbot, following edits of its knowledge; with the models of another one where they are given."""
     from chatbot.assemble import open_service
     from chatbot.fitting import calibrate_if_stale
 
     done = calibrate_if_stale(settings, progress=progress) if calibrate else ""
     if done:
         talk.print(done)
-    service = open_service(settings, progress=progress)
+    service = open_service(settings, progress=progress, models=models)
     try:
         yield service
     finally:
@@ -142,10 +146,12 @@ def running_service(settings: Settings, *, calibrate: bool, progress: Report) ->
 
 
 @contextmanager
-def hosted_widget(service: Service, settings: Settings, *, progress: Report) -> Iterator[WidgetSetup]:
+def hosted_widget(
+    service: Service, settings: Settings, *, calibrate: bool, progress: Report
+) -> Iterator[WidgetSetup]:
     """The sites of the project, and a bot for each project folder that they name."""
     from chatbot.assemble import open_sites, open_visitors
-    from chatbot.guests import open_guest
+    from chatbot.guests import guest_settings
     from ui.server.widget.host import HostedBot, WidgetSetup
 
     sites = open_sites(settings)
@@ -153,8 +159,9 @@ def hosted_widget(service: Service, settings: Settings, *, progress: Report) -> 
     bots = {"": HostedBot(service, settings, service.remarks)}
     with ExitStack() as stack:
         for folder in sorted({site.bot for site in sites.sites()} - {""}):
-            guest = open_guest(Path(folder), beside=hosted, progress=progress)
-            stack.callback(guest.close)
+            own = guest_settings(Path(folder), beside=hosted)
+            opened = running_service(own, calibrate=calibrate, progress=progress, models=service.models)
+            guest = stack.enter_context(opened)
             hosted.append(guest)
             bots[folder] = HostedBot(guest, guest.settings, guest.remarks)
         yield WidgetSetup(sites, open_visitors(settings), bots)
