@@ -28,6 +28,8 @@ Arithmetic: TypeAlias = Literal["float32", "int8"]
 _WEIGHT_TOP = 63
 _MICROSOFT = "com.microsoft"
 """Operators that onnxruntime adds to the ONNX standard."""
+_SLOW_FUSIONS = ["SkipLayerNormFusion", "BiasSkipLayerNormFusion"]
+"""An addition and a normalisation in one operator take 33 us for 14 tokens; one after the other 6 us."""
 
 
 class Bert:
@@ -87,7 +89,7 @@ class _Product:
     def __init__(self, arithmetic: Arithmetic) -> None:
         self.nodes: list[NodeProto] = []
         self.constants: list[TensorProto] = []
-        self._arithmetic = arithmetic
+        self.arithmetic = arithmetic
 
     def constant(self, values: Any) -> str:
         name = f"c{len(self.constants)}"
@@ -101,19 +103,25 @@ class _Product:
         self.nodes.append(helper.make_node(kind, list(inputs), [out], domain=domain, **settings))
         return out
 
-    def linear(self, source: str, weight: Matrix, *, into: str = "") -> str:
-        """Source @ weight.T, weight as torch keeps it: (outputs, inputs)."""
+    def linear(self, source: str, weight: Matrix, bias: Matrix | None = None, *, into: str = "") -> str:
+        """Source @ weight.T + bias, weight as torch keeps it: (outputs, inputs)."""
+        if self.arithmetic == "int8":
+            added = [] if bias is None else ["", self.constant(bias)]
+            inputs = [source, *self.quantised(weight), *added]
+            return self.apply("DynamicQuantizeMatMul", inputs, domain=_MICROSOFT, into=into)
+        if bias is None:
+            return self.apply("MatMul", [source, self.constant(weight.T)], into=into)
+        return self.apply("Add", [self.linear(source, weight), self.constant(bias)], into=into)
+
+    def quantised(self, weight: Matrix) -> list[str]:
+        """Names of the rounded columns and of their scales."""
         columns = weight.T
-        if self._arithmetic == "float32":
-            return self.apply("MatMul", [source, self.constant(columns)], into=into)
         scale = np.maximum(np.abs(columns).max(axis=0), 1e-12).astype(np.float32) / _WEIGHT_TOP
-        rounded = np.round(columns / scale).astype(np.int8)
-        inputs = [source, self.constant(rounded), self.constant(scale)]
-        return self.apply("DynamicQuantizeMatMul", inputs, domain=_MICROSOFT, into=into)
+        return [self.constant(np.round(columns / scale).astype(np.int8)), self.constant(scale)]
 
 
 class _Graph(_Product):
-    """The layers of the encoder; biases ride along in the operator that follows each product."""
+    """The layers of the encoder."""
 
     def __init__(self, weights: Tensors, config: BertConfig, arithmetic: Arithmetic) -> None:
         super().__init__(arithmetic)
@@ -124,9 +132,8 @@ class _Graph(_Product):
         config = self._config
         norm = [self._weight("embeddings.LayerNorm.weight"), self._weight("embeddings.LayerNorm.bias")]
         state = self.apply("LayerNormalization", ["words", *norm], axis=-1, epsilon=config.layer_norm_epsilon)
-        thirds = self.constant(np.full(3, config.hidden, np.int64))
         for layer in range(config.layers):
-            state = self._feed_forward(self._attention(state, f"encoder.layer.{layer}", thirds), layer)
+            state = self._feed_forward(self._attention(state, f"encoder.layer.{layer}"), layer)
         if config.pooling == "cls":
             pooled = self.apply("Gather", [state, self.constant(np.int64(0))], axis=1)
         else:
@@ -134,16 +141,30 @@ class _Graph(_Product):
         self.apply("LpNormalization", [pooled], axis=-1, p=2, into="vectors")
         return _model(self, config.hidden, [1, config.hidden])
 
-    def _attention(self, state: str, layer: str, thirds: str) -> str:
+    def _attention(self, state: str, layer: str) -> str:
         parts = [f"{layer}.attention.self.{name}" for name in ("query", "key", "value")]
         tensor = self._weights.tensor
-        joined = self.linear(state, np.concatenate([tensor(f"{part}.weight") for part in parts]))
-        split = [f"{joined}_{part}" for part in ("q", "k", "v")]
-        self.nodes.append(helper.make_node("Split", [joined, thirds], split, axis=-1))
+        weight = np.concatenate([tensor(f"{part}.weight") for part in parts])
         bias = self.constant(np.concatenate([tensor(f"{part}.bias") for part in parts]))
         heads = self._config.heads
-        context = self.apply("MultiHeadAttention", [*split, bias], domain=_MICROSOFT, num_heads=heads)
+        if self.arithmetic == "int8":
+            context = self._quantised_attention(state, weight, bias)
+        else:
+            joined = self.linear(state, weight)
+            split = [f"{joined}_{part}" for part in ("q", "k", "v")]
+            thirds = self.constant(np.full(3, self._config.hidden, np.int64))
+            self.nodes.append(helper.make_node("Split", [joined, thirds], split, axis=-1))
+            context = self.apply("MultiHeadAttention", [*split, bias], domain=_MICROSOFT, num_heads=heads)
         return self._add_and_norm(context, state, f"{layer}.attention.output")
+
+    def _quantised_attention(self, state: str, weight: Matrix, bias: str) -> str:
+        """As a product, a split and an attention, in one operator (a seventh less time)."""
+        rounded = [f"{state}_{part}" for part in ("int8", "scale", "zero")]
+        self.nodes.append(helper.make_node("DynamicQuantizeLinear", [state], rounded))
+        columns, scale = self.quantised(weight)
+        zeros = self.constant(np.zeros(len(weight), np.int8))
+        inputs = [rounded[0], columns, bias, rounded[1], scale, "", rounded[2], zeros]
+        return self.apply("QAttention", inputs, domain=_MICROSOFT, num_heads=self._config.heads)
 
     def _feed_forward(self, state: str, layer: int) -> str:
         prefix = f"encoder.layer.{layer}"
@@ -153,12 +174,14 @@ class _Graph(_Product):
         return self._add_and_norm(active, state, f"{prefix}.output")
 
     def _add_and_norm(self, source: str, state: str, name: str) -> str:
-        out = self.linear(source, self._weights.tensor(f"{name}.dense.weight"))
-        rest = [
-            self._weight(f"{name}.{part}") for part in ("LayerNorm.weight", "LayerNorm.bias", "dense.bias")
-        ]
+        dense = f"{name}.dense"
+        out = self.linear(
+            source, self._weights.tensor(f"{dense}.weight"), self._weights.tensor(f"{dense}.bias")
+        )
+        scale, shift = (self._weight(f"{name}.LayerNorm.{part}") for part in ("weight", "bias"))
+        summed = self.apply("Add", [out, state])
         epsilon = self._config.layer_norm_epsilon
-        return self.apply("SkipLayerNormalization", [out, state, *rest], domain=_MICROSOFT, epsilon=epsilon)
+        return self.apply("LayerNormalization", [summed, scale, shift], axis=-1, epsilon=epsilon)
 
     def _weight(self, name: str) -> str:
         return self.constant(self._weights.tensor(name))
@@ -177,4 +200,6 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        model, options, providers=["CPUExecutionProvider"], disabled_optimizers=_SLOW_FUSIONS
+    )
