@@ -6,7 +6,7 @@ database start in a second, and loading langchain, scikit-learn and the dictiona
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from importlib.resources import files
@@ -41,7 +41,7 @@ from knowledge.errors import KefuError
 from knowledge.sources.builtin import load_builtin_intents
 from knowledge.sources.intents import Intent, starters
 from knowledge.store import KnowledgeStore
-from knowledge.types import Retriever
+from knowledge.types import Entry, Retriever
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -203,13 +203,13 @@ def all_intents(knowledge: KnowledgeStore) -> dict[str, Intent]:
 
 
 def open_reader(
-    settings: Settings, knowledge: KnowledgeStore, encoder: BatchingEncoder, *, intents: Sequence[Intent]
+    settings: Settings, entries: Iterable[Entry], encoder: BatchingEncoder, *, intents: Sequence[Intent]
 ) -> Reader:
-    """UNDERSTAND, fitted to the intents and wordings of now."""
+    """UNDERSTAND, fitted to the intents and to the wordings of the entries."""
     from chatbot.understand.intent import IntentClassifier
     from chatbot.understand.reader import Reader
 
-    wordings = [question for entry in knowledge.entries() for question in entry.questions]
+    wordings = [question for entry in entries for question in entry.questions]
     folder = settings.search_folder / "intents"
     return Reader(
         intents=intents,
@@ -348,11 +348,11 @@ def _stages(
 
     intents = all_intents(knowledge)
     settings, encoder, index = searching.settings, searching.encoder, searching.index
-    calibration, stale = calibration_in_force(
-        settings, entries=len(index.snapshot), encoder=encoder.fingerprint
-    )
+    index.refresh()  # so that its entries are those of the database, which need not be read again
+    entries = index.snapshot.entries
+    calibration, stale = calibration_in_force(settings, entries=len(entries), encoder=encoder.fingerprint)
     return Stages(
-        understander=open_reader(settings, knowledge, encoder, intents=list(intents.values())),
+        understander=open_reader(settings, entries, encoder, intents=list(intents.values())),
         retriever=CalibratedRetriever(index, calibration),
         policy=_rules(settings, intents, calibration, stale),
         answerer=Speaker(
