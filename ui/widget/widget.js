@@ -33,7 +33,7 @@
     const full = matchMedia("(max-width:480px),(max-height:480px)");
     const gone = new AbortController();
     const { signal } = gone;
-    let user = option("user"), shown = false, ready = false, unread = 0, timer = 0;
+    let user = option("user"), shown = false, ready = false, wantsFocus = false, unread = 0, timer = 0;
     let [label, away] = [option("launcherTitle", /^zh/i.test(root.lang) ? "客服" : "Chat"), "×"];
     /** @type {string | null} */
     let overflow = null;
@@ -56,7 +56,7 @@ button:focus-visible{outline:3px solid ${color};outline-offset:3px;box-shadow:0 
 svg{position:static;display:block;fill:none;stroke:currentColor;stroke-width:2;stroke-linecap:round;stroke-linejoin:round}
 i{position:absolute;top:-3px;right:-3px;min-width:22px;padding:0 6px;border-radius:11px;background:#c8102e;color:#fff;font:700 13px/22px system-ui}
 [hidden]{display:none}
-div{${side};bottom:${y + (launched ? 72 : 0)}px;width:min(${number("width", 392)}px,100vw - ${2 * x}px);height:min(${number("height", 660)}px,100vh - ${y + 88}px);border-radius:16px;overflow:hidden;box-shadow:0 8px 40px #0004;transition:.15s}
+div{${side};bottom:${y + (launched ? 72 : 0)}px;width:min(${number("width", 392)}px,100vw - ${2 * x}px);height:min(${number("height", 660)}px,100vh - ${y + 88}px);border-radius:16px;overflow:hidden;box-shadow:0 8px 40px #0004;transition:opacity .15s,transform .15s}
 div:not(.o){visibility:hidden;opacity:0;transform:translateY(12px)}
 iframe{position:static;width:100%;height:100%;border:0}
 @media ${full.media}{div{inset:0;width:100%;height:100%;border-radius:0}.o+button{display:none}}
@@ -121,12 +121,13 @@ iframe{position:static;width:100%;height:100%;border:0}
       if (wanted == shown) return;
       const inside = shadow.activeElement == frame;
       shown = wanted;
+      wantsFocus = wanted && focus;
       if (shown) {
         before = document.activeElement;
         load();
       }
       fit();
-      if (shown && focus) frame?.focus();
+      if (wantsFocus) frame?.focus();
       if (!shown && inside) (before?.isConnected && before != box && before != document.body ? before : button).focus();
       post(shown ? "open" : "close", { focus });
       emit(shown ? "open" : "close");
@@ -147,6 +148,7 @@ iframe{position:static;width:100%;height:100%;border:0}
         clearTimeout(timer);
         ready = true;
         post("init", { options: JSON.parse(JSON.stringify(given)), lang: root.lang, shown });
+        if (wantsFocus) frame?.focus(); // the one given to the empty frame went with it
         waiting.splice(0).forEach((message) => post(message.type, message));
       } else if (type == "labels") {
         [label, away] = more.labels;
@@ -165,7 +167,7 @@ iframe{position:static;width:100%;height:100%;border:0}
       }
     }, { signal });
     button.onclick = () => show(!shown);
-    button.onkeydown = (/** @type {KeyboardEvent} */ event) => event.key == "Escape" && show(false);
+    button.onkeydown = (/** @type {KeyboardEvent} */ event) => { if (event.key == "Escape") show(false); };
     full.addEventListener("change", fit, { signal });
     visualViewport?.addEventListener("resize", fit, { signal });
     visualViewport?.addEventListener("scroll", fit, { signal });

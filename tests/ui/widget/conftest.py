@@ -15,6 +15,7 @@ from street import CHROMIUM, WIDGET, Handler, HostPages, Kefu, Street, make_demo
 from chatbot.assemble import open_sites
 from chatbot.settings import load_settings
 from chatbot.sites.site import Site
+from ui.commands.site import add_demo_site
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -43,6 +44,7 @@ def kefu(
     make_demo(folder)
     make_poisoned(folder.parent / "evil", host_pages.beacon)
     sites = open_sites(load_settings(folder))
+    add_demo_site(load_settings(folder))
     sites.add(Site("shop", "Shop", (host_pages.allowed, host_pages.distant)))
     sites.add(Site("evil", "Evil", (host_pages.allowed,), bot=str(folder.parent / "evil")))
     key = sites.add_key("shop")

@@ -19,11 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chatbot.assemble import calibration_path, open_knowledge, shipped_calibration
-from chatbot.decide.thresholds import save_calibration
 from chatbot.settings import load_settings
-from ui.commands.imports import import_all
 from ui.commands.init import write_project
+from ui.commands.serve import prepare_demo
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, FrameLocator, Locator, LocatorAssertions, Page
@@ -185,9 +183,7 @@ def make_poisoned(folder: Path, beacon: str) -> None:
 
 
 def _import(folder: Path) -> None:
-    settings = load_settings(folder)
-    import_all(open_knowledge(settings), folder, settings=settings, progress=lambda *_: None)
-    save_calibration(shipped_calibration(), calibration_path(settings))
+    prepare_demo(load_settings(folder), progress=lambda *_: None)
 
 
 @dataclass
@@ -300,7 +296,8 @@ class Street:
         path = f"/page{len(self.host_pages.pages)}"
         script = f"<script>{settings}</script>" if settings else ""
         self.host_pages.pages[path] = (
-            f"<!doctype html><html lang=en><title>Shop</title><body><h1>Shop</h1>{body}{script}"
+            "<!doctype html><html lang=en><meta name=viewport content='width=device-width'><title>Shop</title>"
+            f"<body><main><h1>Shop</h1>{body}</main>{script}"
             f'<script async src="{self.kefu.url}/widget.js" data-bot="{bot}" {attributes}></script></body></html>'
         )
         return self.host_pages.allowed + path

@@ -82,9 +82,10 @@ def test_what_is_stored_as_answer_question_or_button_does_nothing(street: Street
 
 
 def test_even_a_server_that_cleans_nothing_runs_nothing(street: Street) -> None:
+    """And that without the Content-Security-Policy, so that it is not what saves the day."""
     attacks = payloads(street.host_pages.beacon)
     everything = "\n".join(attacks)
-    visitor = street.shop()
+    visitor = street.shop(bypass_csp=True)
     citation = {"title": everything, "text": everything, "url": "javascript:alert(1)"}
     reply = {"text": everything, "citations": [citation], "quick_replies": attacks[:20], "finish": "complete"}
     turn = {
@@ -193,7 +194,7 @@ Object.prototype.bot = "evil"; Object.prototype.color = "red"; Object.prototype.
 Array.prototype.includes = () => true;
 """
 UGLY = (
-    "<style>*, iframe, button, kefu-widget { display: none !important; opacity: 0 !important; position: static !important;"
+    "<style>body *, iframe, button, kefu-widget { display: none !important; opacity: 0 !important; position: static !important;"
     " transform: scale(0) !important; pointer-events: none !important } body { transform: rotate(3deg); overflow: hidden }</style>"
     '<form id="kefuSettings"><input name="bot" value="evil"></form><img name="kefu"><a id="kefu" name="boot"></a>'
     '<form><input name="cardnumber" value="4111111111111111"></form>'
