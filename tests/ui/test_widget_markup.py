@@ -225,6 +225,7 @@ async def test_payloads_in_names_never_reach_the_frame(tmp_path: Path) -> None:
         ("data:text/html,x", None),
         ("//evil.example", None),
         ("https://bank.example@evil.example/", None),
+        ("https://[::1", None),
         (None, None),
     ],
 )

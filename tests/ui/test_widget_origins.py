@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from widget_site import SHOP, two_sites
 
-from chatbot.sites.site import SiteError, checked_origin
+from chatbot.sites.site import Site, SiteError, checked_origin
+from knowledge.errors import StoreError
+from ui.server.widget.directory import Directory
 
 pytestmark = pytest.mark.anyio
 ALLOWED = "https://help.shop.example"
@@ -146,6 +149,35 @@ async def test_every_answer_also_a_refusal_bears_the_headers_of_the_house(tmp_pa
         assert visitor.token not in str(answer.request.url)
 
 
+async def test_an_origin_that_may_call_the_whole_api_is_named_once_too(tmp_path: Path) -> None:
+    async with two_sites(tmp_path, security={"allowed_origins": [ALLOWED]}) as sites:
+        visitor = await sites.visitor()
+
+        answer = await visitor.get("conversation", Origin=ALLOWED)
+
+    assert answer.headers.get_list("access-control-allow-origin") == [ALLOWED]
+
+
+async def test_a_database_that_does_not_answer_leaves_the_list_as_it_was() -> None:
+    clock, failing = [0.0], [False]
+
+    def load() -> list[Site]:
+        if failing[0]:
+            raise StoreError("The database is gone. Wait.")
+        return [SHOP]
+
+    async def read(function: Callable[[], Sequence[Site]]) -> Sequence[Site]:
+        return function()
+
+    kept, never = (Directory(load, read=read, clock=lambda: clock[0]) for _ in range(2))
+    before = await kept.origins()
+    clock[0], failing[0] = 60.0, True
+
+    assert await kept.origins() == before == set(SHOP.origins)
+    with pytest.raises(StoreError):
+        await never.sites()
+
+
 async def test_the_widgets_origins_open_no_other_door(tmp_path: Path) -> None:
     async with two_sites(tmp_path) as sites:
         answer = await sites.client.post("/api/conversations", headers={"Origin": ALLOWED})
@@ -225,6 +257,7 @@ def test_an_origin_is_kept_as_browsers_write_it(written: str, kept: str) -> None
         "https://shop.example 'unsafe-inline'",
         'https://"><script>',
         "https://",
+        "https://[::1",
         "",
     ],
 )

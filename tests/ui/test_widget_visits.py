@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import socketserver
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -15,6 +17,8 @@ import jwt
 import pytest
 from server_fakes import until
 from widget_site import Sites, two_sites
+
+from chatbot.settings import Settings, SmtpSettings
 
 pytestmark = pytest.mark.anyio
 PRECHAT = (
@@ -155,6 +159,45 @@ async def test_the_transcript_goes_out_by_mail(tmp_path: Path) -> None:
     assert "within 30 days" in mail.get_content()
 
 
+async def test_the_mail_server_is_logged_in_to_with_the_password_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEFU__WIDGET__SMTP__PASSWORD", "from-the-environment")
+    with mail_server() as (port, mails):
+        smtp = {
+            "host": "127.0.0.1",
+            "port": port,
+            "sender": "bot@a.example",
+            "encryption": "none",
+            "username": "bot",
+        }
+        settings = Settings(widget={"smtp": smtp})  # type: ignore[arg-type]
+        assert settings.widget.smtp is not None
+        async with two_sites(tmp_path, widget=settings.model_dump()["widget"]) as sites:
+            visitor = await sites.visitor()
+            await visitor.post("transcript", {"email": "ann@mail.example"})
+            await until(lambda: mails)
+
+    assert base64.b64decode(mails[0]["X-Login"]) == b"\0bot\0from-the-environment"
+    assert "from-the-environment" not in repr(settings)
+
+
+async def test_nothing_goes_out_in_clear_unless_that_is_wanted(tmp_path: Path) -> None:
+    with mail_server() as (port, mails):
+        async with two_sites(tmp_path) as sites:
+            visitor = await sites.visitor()
+            for encryption in ("starttls", "tls"):
+                smtp = SmtpSettings(
+                    host="127.0.0.1", port=port, sender="b@a.example", encryption=encryption, timeout_s=2
+                )  # type: ignore[arg-type]
+                _set_smtp(sites, smtp)
+                await visitor.post("transcript", {"email": "ann@mail.example"})
+            logs = sites.app.state.logs
+            await until(lambda: sum(log["event"] == "widget.mail_failed" for log in logs) == 2)
+
+    assert mails == []
+
+
 @pytest.mark.parametrize(
     "address",
     [
@@ -288,6 +331,13 @@ def _conversation_of(sites: Sites, token: str) -> str:
     return visitors.find(said["aud"], said["sub"]).conversation_id
 
 
+def _set_smtp(sites: Sites, smtp: SmtpSettings) -> None:
+    bot = sites.setup.bots[""]
+    widget = bot.settings.widget.model_copy(update={"smtp": smtp})
+    settings = bot.settings.model_copy(update={"widget": widget})
+    sites.setup.bots[""] = replace(bot, settings=settings)  # type: ignore[index]
+
+
 @contextmanager
 def mail_server() -> Iterator[tuple[int, list[EmailMessage]]]:
     """Takes any mail."""
@@ -295,12 +345,24 @@ def mail_server() -> Iterator[tuple[int, list[EmailMessage]]]:
 
     class Session(socketserver.StreamRequestHandler):
         def handle(self) -> None:
+            with suppress(ConnectionError):
+                self.talk()
+
+        def talk(self) -> None:
             self.wfile.write(b"220 ready\r\n")
+            login = b""
             while line := self.rfile.readline():
                 word = line[:4].upper().strip()
+                if word == b"EHLO":
+                    self.wfile.write(b"250-here\r\n250 AUTH PLAIN\r\n")
+                    continue
+                if word == b"AUTH":
+                    login = line.split()[-1]
+                    self.wfile.write(b"235 welcome\r\n")
+                    continue
                 if word == b"DATA":
                     self.wfile.write(b"354 go on\r\n")
-                    lines = list(iter(self.rfile.readline, b".\r\n"))
+                    lines = [b"X-Login: " + login + b"\r\n", *iter(self.rfile.readline, b".\r\n")]
                     mails.append(message_from_bytes(b"".join(lines), policy=policy.default))  # type: ignore[arg-type]
                 self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 ok\r\n")
                 if word == b"QUIT":

@@ -131,7 +131,11 @@ def _connected(smtp: SmtpSettings) -> smtplib.SMTP:
         return smtplib.SMTP_SSL(smtp.host, smtp.port, timeout=smtp.timeout_s, context=context)
     server = smtplib.SMTP(smtp.host, smtp.port, timeout=smtp.timeout_s)
     if smtp.encryption == "starttls":
-        server.starttls(context=ssl.create_default_context())
+        try:
+            server.starttls(context=ssl.create_default_context())
+        except BaseException:
+            server.close()
+            raise
     return server
 
 
