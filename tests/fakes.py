@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +26,21 @@ from chatbot.types import (
     Verdict,
 )
 from knowledge.errors import StoreError
-from knowledge.types import Hit, Matrix, Passage
+from knowledge.types import Encoder, Hit, Matrix, Passage
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedEncoder:
+    """Encoder settings whose encoder is open already."""
+
+    encoder: Encoder
+    adapter: Path | None = None
+
+    def open(self, *, cache: Path, threads: int) -> Encoder:
+        return self.encoder
+
+    def model_copy(self, *, update: Mapping[str, Any]) -> OpenedEncoder:
+        return replace(self, **update)
 
 
 class FakeEncoder:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,10 +14,9 @@ import pytest
 from chatbot.assemble import Service, open_knowledge, open_service
 from chatbot.settings import Settings, load_settings
 from chatbot.types import Decline, Message, Turn
-from fakes import FakeEncoder
+from fakes import FakeEncoder, OpenedEncoder
 from knowledge.items import Faq
 from knowledge.store import KnowledgeStore
-from knowledge.types import Encoder
 
 PROMISED_S = 5.0
 BUSY_MACHINE_S = 25.0
@@ -27,21 +26,11 @@ HOURS = Faq(id="hours", question="When are you open?", answer="From 9 to 6.", lo
 RETURNS = Faq(id="returns", question="How long can I return things?", answer="For 30 days.", locale="en")
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """Encoder settings whose encoder is open already."""
-
-    encoder: Encoder
-
-    def open(self, *, cache: Path, threads: int) -> Encoder:
-        return self.encoder
-
-
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     (tmp_path / "kefu.toml").write_text('[generation.model]\nkind = "none"\n', "utf-8")
     loaded = load_settings(tmp_path)
-    knowledge = loaded.knowledge.model_copy(update={"encoder": Opened(FakeEncoder())})
+    knowledge = loaded.knowledge.model_copy(update={"encoder": OpenedEncoder(FakeEncoder())})
     return loaded.model_copy(update={"knowledge": knowledge})
 
 

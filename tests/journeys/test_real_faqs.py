@@ -24,6 +24,7 @@ from chatbot.answer.texts import say
 from chatbot.assemble import all_intents, open_knowledge, open_service
 from chatbot.settings import Settings, load_settings
 from chatbot.types import AnswerFrom, Clarify, Turn, UseTemplate
+from fakes import OpenedEncoder
 from knowledge.import_docs import plan_import_docs
 from knowledge.import_faq import plan_import_faq
 from knowledge.imports import ImportPlan, apply
@@ -138,16 +139,6 @@ class Remembering:
         return np.stack([self._vectors[role, text] for text in texts])
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """Encoder settings whose encoder is open already."""
-
-    encoder: Encoder
-
-    def open(self, *, cache: Path, threads: int) -> Encoder:
-        return self.encoder
-
-
 # Measured with the shipped thresholds (right answers, and with them helpful questions back, of the
 # answerable): airline 14 and 18 of 23, appliances 18 and 20 of 23, covid 10 and 19 of 24, travel 20 and 21
 # of 24, bank and telecom 17 and 17 of 25. The floors are a little below, as encoders differ in the last digit.
@@ -245,7 +236,7 @@ def new_project(folder: Path, encoder: Encoder, *, language: str) -> Settings:
         f'[languages]\ndefault = "{language}"\n[generation.model]\nkind = "none"\n', "utf-8"
     )
     settings = load_settings(folder)
-    knowledge = settings.knowledge.model_copy(update={"encoder": Opened(encoder)})
+    knowledge = settings.knowledge.model_copy(update={"encoder": OpenedEncoder(encoder)})
     return settings.model_copy(update={"knowledge": knowledge})
 
 
