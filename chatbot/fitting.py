@@ -5,6 +5,7 @@ from __future__ import annotations
 from chatbot.assemble import (
     Report,
     all_intents,
+    build_index,
     calibration_path,
     open_encoder,
     open_index,
@@ -64,6 +65,25 @@ def calibrate_project(
     save_calibration(fitted, calibration_path(settings))
     encoder.close()
     return fitted
+
+
+def make_ready(settings: Settings, *, seed: int = 0, progress: Report = silent) -> str:
+    """Make the index and thresholds of a retriever before it is promoted; why there are no own thresholds, or "".
+
+    Args:
+        settings: With the adapter named (`Settings.with_retriever`).
+        seed: As for `calibrate_project`.
+        progress: Told what is being done.
+    """
+    build_index(settings, progress=progress)
+    try:
+        promised = settings.decision
+        calibrate_project(
+            settings, risk=promised.risk, confidence=promised.confidence, seed=seed, progress=progress
+        )
+    except CalibrationError as error:
+        return str(error)
+    return ""
 
 
 def calibrate_if_stale(settings: Settings, *, seed: int = 0, progress: Report = silent) -> str:

@@ -90,7 +90,7 @@ def train(
     states = encoder.below([*wordings.learn, *wordings.held_out], progress=progress)
     learn, held_out = states[: len(wordings.learn)], states[len(wordings.learn) :]
     run = _Run(encoder, wordings, plan, learn)
-    before = run.right(held_out) if asked else 0.0
+    before = run.right_before(held_out) if asked else 0.0
     best_weights, epochs = run.weights(), list[Epoch]()
     if saved := checkpoints.last():
         best_weights, epochs = run.restore(saved[0]), [Epoch(**row) for row in saved[1]]
@@ -119,7 +119,8 @@ class _Run:
         self._owners = np.array([text.group for text in wordings.learn], np.int64)
         self._locales = np.array(wordings.locales)
         self._members = wordings.rows()
-        self._near = _neighbours(encoder.vectors(states), self._members, self._locales)
+        self._untrained = encoder.vectors(states)
+        self._near = _neighbours(self._untrained, self._members, self._locales)
         self._steps = math.ceil(len(states) / plan.batch_size)
         self._optimizer = torch.optim.AdamW(
             encoder.learned(), lr=plan.learning_rate, weight_decay=plan.weight_decay
@@ -144,9 +145,16 @@ class _Run:
             progress("Fine-tuning the retriever", min(1.0, self._done / (self._steps * self._plan.epochs)))
         return float(np.mean(losses))
 
+    def right_before(self, held_out: Sequence[Tensor]) -> float:
+        """`right` of the encoder as it came: B of a LoRA pair begins at zero."""
+        return self._right(self._untrained, held_out)
+
     def right(self, held_out: Sequence[Tensor]) -> float:
         """P@1 over the texts that were learned from, of the same language."""
-        stored, asked = self._encoder.vectors(self._states), self._encoder.vectors(held_out)
+        return self._right(self._encoder.vectors(self._states), held_out)
+
+    def _right(self, stored: Matrix, held_out: Sequence[Tensor]) -> float:
+        asked = self._encoder.vectors(held_out)
         groups = np.array([text.group for text in self._wordings.held_out], np.int64)
         scores = asked @ stored.T
         scores[self._locales[groups][:, None] != self._locales[self._owners][None, :]] = -2

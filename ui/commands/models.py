@@ -117,7 +117,7 @@ def promote(
     A running server goes on answering with the one before until the new one is ready. 'kefu models rollback' undoes
     it at once.
     """
-    from chatbot.fitting import calibrate_project
+    from chatbot.fitting import make_ready
     from chatbot.settings import load_settings
     from knowledge.errors import ModelError
 
@@ -134,15 +134,10 @@ def promote(
             "kefu.toml names an adapter (knowledge.encoder.adapter), which comes before what is promoted. "
             "Remove that line first."
         )
-    promised = settings.decision
     with progress_bars() as report:
-        calibrate_project(
-            settings.with_retriever(model.folder),
-            risk=promised.risk,
-            confidence=promised.confidence,
-            seed=0,
-            progress=report,
-        )
+        remark = make_ready(settings.with_retriever(model.folder), progress=report)
+    if remark:
+        talk.print(remark)
     _registry().promote(task, name)
     talk.print(f"{name} is in force. Undo it with 'kefu models rollback {task}'.")
 
