@@ -1,11 +1,10 @@
 // @ts-check
 /** One visitor's conversation: what the server, the host page, the other tabs and the visitor do to it. */
 import { Api, judge, Refusal } from "./api.mjs";
-import { csatCard, emailCard, prechatCard, reasonCard } from "./cards.mjs";
+import { Asking } from "./asking.mjs";
 import { choices, lastSequence, shownLetters, unreadOf, withTurn } from "./conversation.mjs";
-import { h } from "./dom.mjs";
 import { Log } from "./log.mjs";
-import { alone, Outbox } from "./outbox.mjs";
+import { alone, Outbox, pause_ms } from "./outbox.mjs";
 import { Shell } from "./shell.mjs";
 import { fill, LOCALES, loadTexts, negotiate } from "./texts.mjs";
 
@@ -27,9 +26,10 @@ export class Chat {
   context = null;
   shown = false;
   offline = false;
-  asking = false;
+  asking = new Asking(this);
   unread = 0;
   #begun = false;
+  #failures = 0;
   #work = Promise.resolve();
   /** @type {((token: string) => void) | null} */
   #identified = null;
@@ -60,7 +60,7 @@ export class Chat {
     });
     this.log = new Log(texts, {
       say: (text) => this.say(text),
-      rate: (turn, value) => this.#rate(turn, value),
+      rate: (turn, value) => this.asking.rate(turn, value),
       edit: (letter) => this.#edit(letter),
       remove: (letter) => this.outbox.remove(letter.key),
     });
@@ -70,7 +70,7 @@ export class Chat {
       close: () => host.tell("close"),
       fresh: () => this.reset(),
       draft: (draft) => tab.set("draft", draft || null),
-      files: () => this.#refuseFiles(),
+      files: () => this.asking.refuseFiles(),
       items: () => this.#items(),
     }, host.origin != "");
     addEventListener("online", () => this.#hurry());
@@ -105,12 +105,12 @@ export class Chat {
     const ended = this.store.get("ended", false);
     const bot = this.bot || options.title || texts.launcher;
     const disclosure = session?.disclosure || texts.disclosure;
-    const offered = this.asking || ended ? [] : choices(turns, letters, session?.suggestions ?? []);
+    const offered = this.asking.first || ended ? [] : choices(turns, letters, session?.suggestions ?? []);
     this.log.show({
       turns, letters, bot, locale: this.locale, progress: this.progress, choices: offered,
       intro: [disclosure, fill(options.greeting || texts.greeting, { bot })],
     });
-    this.shell.show({ offline: this.offline, writing: !this.asking, ended });
+    this.shell.show({ offline: this.offline, writing: !this.asking.first, ended });
     const seen = this.shown && !document.hidden;
     if (seen) this.store.set("read", lastSequence(turns));
     const unread = seen ? 0 : unreadOf(turns, this.store.get("read", 0));
@@ -144,9 +144,10 @@ export class Chat {
     this.store.set("bot", session.site.bot_name);
     if (!session.new) this.turns = (await this.api.conversation()).turns;
     this.offline = false;
+    this.#failures = 0;
     if (known?.site.bot_name != session.site.bot_name || known?.disclosure != session.disclosure) this.relabel();
     if (this.context) this.#tellContext(this.context);
-    this.#askFirst();
+    this.asking.begin();
     this.draw();
   }
 
@@ -171,13 +172,13 @@ export class Chat {
     const text = said.trim();
     if (!text) return;
     if (this.store.get("ended", false)) return void this.reset().then(() => this.say(text));
-    this.log.note();
+    if (!this.asking.first) this.log.note();
     const letter = this.outbox.add(text);
     this.begin();
     this.log.toEnd();
     this.channel.postMessage({ type: "outbox" });
     this.host.tell("message:sent", { id: letter.key, text });
-    if (this.shown && !this.asking) this.shell.input.focus();
+    if (this.shown && document.hasFocus()) this.shell.focus(); // what was pressed may be gone
   }
 
   /** @param {Letter} letter @returns {Promise<Turn>} */
@@ -208,6 +209,7 @@ export class Chat {
   /** @param {Turn} turn */
   #receive(turn) {
     this.turns = withTurn(this.turns, turn);
+    if (this.asking.first) this.asking.begin();
     this.draw();
     this.log.toReply(turn.id);
   }
@@ -215,10 +217,11 @@ export class Chat {
   /** @param {unknown} error */
   #delayed(error) {
     for (const [key, progress] of this.progress) this.progress.set(key, { ...progress, waiting: true });
-    if (!this.offline) this.#complain(error);
+    if (!this.offline) this.complain(error);
     this.offline = !(error instanceof Refusal) || error.status == 0 || error.status >= 500;
     this.draw();
-    if (!this.#begun) setTimeout(() => this.begin(), 3000);
+    const { hopeless, after_ms } = judge(error);
+    if (!this.#begun && !hopeless) setTimeout(() => this.begin(), pause_ms(++this.#failures, after_ms));
   }
 
   #hurry() {
@@ -228,22 +231,10 @@ export class Chat {
   }
 
   /** @param {unknown} error */
-  #complain(error) {
+  complain(error) {
     const refusal = error instanceof Refusal ? error : null;
     if (!refusal) console.error(error);
     this.host.tell("error", { code: refusal?.slug || "failed", status: refusal?.status ?? 0, detail: String(refusal?.detail ?? error) });
-  }
-
-  /** Run what may fail; say so in one sentence. @param {Promise<unknown>} work */
-  async #tried(work) {
-    try {
-      await work;
-      return true;
-    } catch (error) {
-      this.#complain(error);
-      this.log.note(h("p", { class: "note", role: "alert", text: this.texts.problem }));
-      return false;
-    }
   }
 
   /** @param {Letter} letter */
@@ -251,56 +242,6 @@ export class Chat {
     this.outbox.remove(letter.key);
     this.shell.write(letter.text);
     this.shell.focus();
-  }
-
-  /** @param {Turn} turn @param {"up" | "down"} value */
-  #rate(turn, value) {
-    this.turns = withTurn(this.turns, { ...turn, feedback: value });
-    this.draw();
-    const thank = () => this.#thank(this.texts.thanks);
-    if (value == "up") return void this.#tried(this.api.feedback(turn.id, { value, reasons: [], comment: "" })).then((done) => done && thank());
-    void this.#tried(this.api.feedback(turn.id, { value, reasons: [], comment: "" }));
-    const asked = reasonCard(this.texts, (reasons, comment) => {
-      void this.#tried(this.api.feedback(turn.id, { value, reasons, comment })).then((done) => done && thank());
-    }, () => this.#leaveCard());
-    this.#ask(asked);
-  }
-
-  /** @param {string} text */
-  #thank(text) {
-    this.#leaveCard();
-    this.log.note(h("p", { class: "note", text }));
-    this.log.announce(text);
-  }
-
-  /** @param {HTMLElement} form */
-  #ask(form) {
-    this.log.note(form);
-    form.querySelector("input")?.focus();
-  }
-
-  #leaveCard() {
-    this.log.note();
-    this.shell.focus();
-  }
-
-  #askFirst() {
-    const { options, session, texts, store } = this;
-    const fields = options.prechat ? session?.prechat ?? [] : [];
-    const asked = store.get("prechat", false) || this.turns.length > 0 || fields.length == 0;
-    if (this.asking && asked) this.log.note();
-    this.asking = !asked;
-    if (asked) return;
-    const done = () => {
-      store.set("prechat", true);
-      this.asking = false;
-      this.#leaveCard();
-      this.draw();
-      this.shell.focus();
-    };
-    const send = (/** @type {Record<string, string>} */ given) => void this.#tried(this.api.prechat(given)).then((sent) => sent && done());
-    this.log.note(prechatCard(texts, fields, send, fields.some((field) => field.required) ? undefined : done));
-    if (this.shown && document.hasFocus()) this.shell.focus();
   }
 
   #items() {
@@ -312,47 +253,11 @@ export class Chat {
     }));
     if (!this.turns.length) return languages;
     return [
-      { label: texts.end, act: () => this.#end() },
-      { label: texts.download, act: () => void this.#tried(this.#download()) },
-      { label: texts.email, act: () => this.#email() },
+      { label: texts.end, act: () => this.asking.end() },
+      { label: texts.download, act: () => this.asking.download() },
+      { label: texts.email, act: () => this.asking.email() },
       ...languages,
     ];
-  }
-
-  #end() {
-    const done = () => {
-      this.store.set("ended", true);
-      this.log.note(h("p", { class: "note", text: this.texts.csat_thanks }));
-      this.log.announce(this.texts.csat_thanks);
-      this.draw();
-      this.shell.fresh.focus();
-    };
-    this.#ask(csatCard(this.texts, (score, comment) => void this.#tried(this.api.csat(score, comment)).then((sent) => sent && done()), done));
-  }
-
-  async #download() {
-    const url = URL.createObjectURL(await this.api.transcript());
-    h("a", { href: url, download: "chat.txt" }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 10_000);
-  }
-
-  #email() {
-    const send = async (/** @type {string} */ email) => {
-      try {
-        await this.api.sendTranscript(email);
-        this.#thank(this.texts.email_sent);
-      } catch (error) {
-        this.#complain(error);
-        this.#thank(error instanceof Refusal && error.status == 501 ? this.texts.email_off : this.texts.problem);
-      }
-    };
-    this.#ask(emailCard(this.texts, (email) => void send(email), () => this.#leaveCard()));
-  }
-
-  #refuseFiles() {
-    const contact = this.session?.site.contact;
-    const more = contact ? fill(this.texts.no_files_contact, { contact }) : "";
-    this.log.note(h("p", { class: "note", role: "alert", text: fill(this.texts.no_files, { contact: more }) }));
   }
 
   /** Another language. @param {string} wanted */
@@ -378,7 +283,7 @@ export class Chat {
         this.channel.postMessage({ type: "user" });
       } catch (error) {
         if (!(error instanceof Refusal) || error.status != 401) throw error;
-        this.#complain(new Refusal(401, "identity", error.detail));
+        this.complain(new Refusal(401, "identity", error.detail));
       }
     });
   }
@@ -406,7 +311,7 @@ export class Chat {
 
   /** @param {Record<string, unknown>} context */
   #tellContext(context) {
-    this.api.context(context).catch((error) => this.#complain(error));
+    this.api.context(context).catch((error) => this.complain(error));
   }
 
   /** A new conversation. */

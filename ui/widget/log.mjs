@@ -95,6 +95,7 @@ export class Log {
     const made = this.#made.get(id);
     if (made && made.print == print) return made.node;
     const node = make();
+    if (!made) node.classList.add("fresh"); // comes in; while it grows it does not come in again
     made?.node.replaceWith(node);
     this.#made.set(id, { print, node });
     return node;

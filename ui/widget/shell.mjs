@@ -20,6 +20,7 @@ export class Shell {
   /** @param {HTMLElement} talk @param {Wishes} wishes @param {boolean} framed */
   constructor(talk, wishes, framed) {
     this.wishes = wishes;
+    this.talk = talk;
     this.face = h("span", { class: "face", "aria-hidden": "true" });
     this.title = h("h1");
     this.status = h("p");
@@ -115,7 +116,11 @@ export class Shell {
     this.person.hidden = ended;
   }
 
+  /** On a touch screen not where one writes: the keyboard would cover what there is to read. */
   focus() {
-    (this.box.hidden ? focusable(this.root.querySelector("form.card") ?? this.root)[0] : this.input)?.focus();
+    const form = this.root.querySelector("form.card");
+    if (this.box.hidden) focusable(form ?? this.root)[0]?.focus();
+    else if (matchMedia("(pointer: coarse)").matches) focusable(this.talk)[0]?.focus();
+    else this.input.focus();
   }
 }

@@ -333,3 +333,59 @@ def test_what_the_site_asks_first_comes_before_the_first_message(street: Street)
 
     sees(visitor.chat.locator(".box")).to_be_visible()
     assert told.value.status == 204
+
+
+def test_who_wants_a_person_need_not_fill_in_a_form(street: Street) -> None:
+    visitor = street.visit(street.shop_page(bot="evil"))
+    visitor.launcher.click()
+    sees(visitor.chat.get_by_label("Your e-mail address")).to_be_visible()
+
+    visitor.chat.locator(".person").click()
+    sees(visitor.turns).to_have_count(1)
+
+    sees(visitor.chat.locator(".box")).to_be_visible()
+    sees(visitor.chat.get_by_label("Your e-mail address")).to_have_count(0)
+
+
+def test_a_transcript_that_was_mailed_is_announced(street: Street) -> None:
+    visitor = street.shop()
+    visitor.opens()
+    visitor.asks("How long is the return period?")
+    sent: list[Any] = []
+
+    def take(route: Route) -> None:
+        sent.append(route.request.post_data_json)
+        route.fulfill(status=202)
+
+    visitor.page.route("**/api/widget/transcript", take)
+    visitor.chat.get_by_role("button", name="More").click()
+    visitor.chat.get_by_role("menuitem", name="E-mail transcript").click()
+    visitor.chat.locator("form.card input").fill("me@example.com")
+    visitor.chat.locator("form.card input").press("Enter")
+
+    sees(visitor.chat.locator(".list > .note")).to_have_text("The transcript is on its way.")
+    assert sent == [{"email": "me@example.com"}]
+
+
+def test_on_a_touch_screen_no_keyboard_covers_what_there_is_to_read(street: Street) -> None:
+    visitor = street.shop(viewport={"width": 390, "height": 780}, has_touch=True, is_mobile=True)
+    visitor.opens()
+
+    sees(visitor.chat.locator("[role=log]")).to_be_focused()
+    visitor.chat.locator(".choice").first.tap()
+    sees(visitor.turns).to_have_count(1)
+
+    sees(visitor.chat.locator(".box textarea")).not_to_be_focused()
+
+
+def test_a_server_that_is_away_at_first_is_found_again(street: Street) -> None:
+    visitor = street.shop()
+    visitor.page.route("**/api/widget/session", lambda route: route.abort("connectionrefused"))
+    visitor.opens()
+    sees(visitor.chat.locator(".offline")).to_be_visible()
+    visitor.writes("How long is the return period?")
+    visitor.page.unroute("**/api/widget/session")
+
+    sees(visitor.turns).to_have_count(1)
+    sees(visitor.chat.locator(".offline")).to_be_hidden()
+    sees(visitor.chat.locator(".disclosure")).to_contain_text("Lumi")

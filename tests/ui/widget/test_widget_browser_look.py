@@ -114,6 +114,7 @@ def test_axe_finds_nothing_while_an_answer_is_written_nor_on_pages_of_our_own(
     page.page.route("**/api/widget/messages", slowly)
     page.writes("hello")
     sees(page.chat.locator(".pending")).to_be_visible()
+    page.page.wait_for_timeout(250)
     found += violations(page.page.main_frame, axe)
 
     assert found == []
