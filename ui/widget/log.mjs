@@ -127,8 +127,10 @@ export class Log {
     if (letter.failed) {
       const edit = h("button", { class: "plain", type: "button", text: this.texts.edit, onclick: () => this.acts.edit(letter) });
       const remove = h("button", { class: "plain", type: "button", text: this.texts.remove, onclick: () => this.acts.remove(letter) });
-      node.append(h("p", { class: "state bad" }, `${this.texts.failed}: ${letter.failed} `, edit, " · ", remove));
-    } else if (!progress || progress.waiting) {
+      node.append(h("p", { class: "state bad", dir: "auto" }, `${this.texts.failed}: ${letter.failed} `, edit, " · ", remove));
+      return node;
+    }
+    if (!progress || progress.waiting) {
       node.append(h("p", { class: "state", text: this.texts.waiting }));
     }
     if (progress?.said) node.append(this.#botRow(bot, h("p", { text: progress.said })));

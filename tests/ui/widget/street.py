@@ -31,6 +31,7 @@ WIDGET = ROOT / "ui" / "widget"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PATIENCE_MS = 20_000
 KEPT = re.compile(r"(dlv-0[1-5]|ret-0[1-5]|war-0[12])")
+KEPT_WORDINGS = 5
 """Of the demo's questions: enough to answer from, few enough to encode in seconds."""
 PRECHAT = """
 [[widget.prechat]]
@@ -161,6 +162,8 @@ def make_demo(folder: Path) -> None:
         with table.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.reader(file))
         kept = [row for row in rows if row[0] == "id" or KEPT.match(row[0])]
+        for row in kept[1:]:
+            row[2] = "##".join(row[2].split("##")[:KEPT_WORDINGS])
         with table.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows(kept)
     _import(folder)

@@ -296,6 +296,7 @@ def test_a_message_that_is_too_long_can_be_changed_and_sent_again(street: Street
     visitor.opens()
     visitor.writes("long " * 600)
     sees(visitor.chat.locator(".state.bad")).to_contain_text("2000")
+    sees(visitor.chat.locator(".dots")).to_have_count(0)
 
     visitor.chat.get_by_role("button", name="Edit and send again").click()
     sees(visitor.chat.locator(".box textarea")).to_have_value(re.compile("^long long"))

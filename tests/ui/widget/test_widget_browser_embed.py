@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.models]
 LISTEN = """
 window.seen = [];
+addEventListener("kefu:ready", () => window.seen.push(["kefu:ready", {}]));
 window.kefu = ["ready", "open", "close", "message:sent", "message:received", "unread", "handoff", "error"]
   .map((name) => ["on", name, (detail) => window.seen.push([name, detail])]);
 """
@@ -98,7 +99,7 @@ def test_a_script_without_a_bot_says_what_is_missing(street: Street) -> None:
 
 def test_every_method_does_what_it_says_and_every_event_tells_it(street: Street) -> None:
     visitor = street.shop(settings=LISTEN)
-    visitor.until(lambda: "ready" in names(visitor))
+    visitor.until(lambda: {"ready", "kefu:ready"} <= set(names(visitor)))
     visitor.js("kefu.open()")
     sees(visitor.window).to_be_visible()
     visitor.js("kefu.toggle()")
