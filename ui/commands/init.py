@@ -128,8 +128,10 @@ def _demo_files() -> dict[str, bytes]:
 
 
 def _below(folder: Traversable, name: str) -> dict[str, bytes]:
-    """The files of a folder and of those in it, by their path from the project folder."""
+    """The files of a folder and of those in it, by their path from the project folder; none where it is not there."""
     found: dict[str, bytes] = {}
+    if not folder.is_dir():
+        return found
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         path = f"{name}/{entry.name}"
         found |= _below(entry, path) if entry.is_dir() else {path: entry.read_bytes()}
