@@ -13,6 +13,7 @@ from chatbot.assemble import (
     silent,
 )
 from chatbot.decide.thresholds import Calibration, CalibrationError, load_calibration, save_calibration
+from chatbot.registry import unseen_by
 from chatbot.settings import Settings
 
 MOST_AT_START = 20_000
@@ -38,7 +39,8 @@ def calibrate_project(
     knowledge = open_knowledge(settings)
     entries = list(knowledge.entries())
     strangers = [(language, text) for language in ("zh", "en") for text in out_of_scope(language)]
-    shown, questions = hold_out(entries, out_of_scope=strangers, seed=seed)
+    unseen = unseen_by(settings.retriever)
+    shown, questions = hold_out(entries, out_of_scope=strangers, seed=seed, unseen=unseen)
     require_wordings(questions)  # at once, and not after the minute that the rest takes
     encoder = open_encoder(settings)
     index = open_index(settings, knowledge, encoder, progress=progress)
@@ -46,7 +48,8 @@ def calibrate_project(
     trial = SnapshotRetriever(snapshot, encoder, method=settings.retrieval.method)
     judged = judge(questions, trial, k=settings.retrieval.k, progress=progress)
     wordings = [question for entry in entries for question in entry.questions]
-    guesses = held_out_guesses(list(all_intents(knowledge).values()), encoder, negatives=wordings, seed=seed)
+    intents = list(all_intents(knowledge).values())
+    guesses = held_out_guesses(intents, encoder, negatives=wordings, seed=seed, unseen=unseen)
     fitted = fit(
         judged,
         guesses,

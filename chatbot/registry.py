@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from knowledge.errors import ModelError
-from knowledge.packaged.manifest import being_built, check, quick_state
+from knowledge.packaged.manifest import being_built, check
 
 METRICS = "metrics.json"
+HELD_OUT = "held_out.json"
+"""The texts that a model was judged by, and did not learn from."""
 _POINTER = "promoted.json"
 
 
@@ -150,9 +152,14 @@ class Registry:
         )
 
 
-def whole(folder: Path) -> bool:
-    """Whether a model's files have the names and sizes of its manifest; reads no byte of them."""
-    return quick_state(folder) == "prepared"
+def unseen_by(retriever: Path | None) -> frozenset[str] | None:
+    """Texts that were held out when a retriever was trained; None where it was not trained here.
+
+    Thresholds are fitted on them alone: of the texts that it learned from it finds more than of a customer's.
+    """
+    if retriever is None or not (retriever / HELD_OUT).is_file():
+        return None
+    return frozenset(json.loads((retriever / HELD_OUT).read_text("utf-8")))
 
 
 def _names(value: object) -> bool:

@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from chatbot.registry import METRICS, Registry
+from chatbot.registry import HELD_OUT, METRICS, Registry
 from finetune.encoder import LearningEncoder, keep_memory
 from finetune.retriever import Plan, Trained, train
 from finetune.wordings import Wordings
@@ -127,6 +127,8 @@ def train_retriever(
         encoder.save(place)
         metrics = {**described, **_metrics(trained), "seconds": round(time.monotonic() - begun)}
         (place / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
+        held_out = [text.text for text in wordings.held_out]
+        (place / HELD_OUT).write_text(json.dumps(held_out, ensure_ascii=False, indent=0) + "\n", "utf-8")
         (place / "README.md").write_text(_card(name, metrics), "utf-8")
     kept.path.unlink(missing_ok=True)
     return metrics

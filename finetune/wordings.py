@@ -19,6 +19,8 @@ Rows = npt.NDArray[np.int64]
 
 _ENOUGH = 3
 """Wordings from which a group learns without its answer, and gives one away to be judged by."""
+_HELD_OUT = 0.2
+"""Share of its wordings that a group gives away: thresholds can only be fitted on what was not learned."""
 _FEWEST_GROUPS = 8
 
 
@@ -66,8 +68,8 @@ def gather(
     Args:
         entries: Of the knowledge; documents are left out, they have no wordings.
         examples: (intent, locale) -> example messages.
-        hold_out: One wording of each group that has more than three; where hardly any has, the question of each
-            tenth group, which must then find its answer. False learns from everything.
+        hold_out: A fifth of the wordings of each group that has more than three; where hardly any has, the question
+            of each tenth group, which must then find its answer. False learns from everything.
         seed: Chooses which.
 
     Raises:
@@ -87,11 +89,16 @@ def gather(
     learn: list[Text] = []
     held_out: list[Text] = []
     for place, (_, texts, answer) in enumerate(groups):
-        out = ""
+        out: set[str] = set()
         if place in chosen:
-            out = texts[int(rng.integers(1, len(texts)))] if by_wording else texts[0]
-            held_out.append(Text(out, place))
-        learn += [Text(text, place) for text in texts if text != out]
+            some = (
+                rng.permutation(texts[1:])[: max(1, round(len(texts) * _HELD_OUT))]
+                if by_wording
+                else texts[:1]
+            )
+            out = {str(text) for text in some}
+        held_out += [Text(text, place) for text in texts if text in out]
+        learn += [Text(text, place) for text in texts if text not in out]
         if answer and len(texts) <= _ENOUGH:
             learn.append(Text(answer, place, stored=True))
     return Wordings(tuple(learn), tuple(held_out), tuple(locale for locale, _, _ in groups))

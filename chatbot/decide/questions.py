@@ -42,7 +42,11 @@ class Question:
 
 
 def hold_out(
-    entries: Sequence[Entry], *, out_of_scope: Sequence[tuple[str, str]], seed: int
+    entries: Sequence[Entry],
+    *,
+    out_of_scope: Sequence[tuple[str, str]],
+    seed: int,
+    unseen: frozenset[str] | None = None,
 ) -> tuple[list[Entry], list[Question]]:
     """Split the knowledge into what a trial index is shown, and questions about it and about the rest.
 
@@ -50,6 +54,8 @@ def hold_out(
         entries: Everything known.
         out_of_scope: Pairs of language and sentence.
         seed: Equal seeds make equal splits.
+        unseen: Wordings that the encoder was not trained on: only they are asked, as it knows the others better
+            than it will know a customer's. None: it was trained on none.
     """
     rng = random.Random(seed)
     asked = set(rng.sample(range(len(entries)), min(len(entries), MOST_ENTRIES)))
@@ -60,7 +66,7 @@ def hold_out(
         if position not in asked:
             kept.append(entry)
             continue
-        shown, made = _split(entry, same_answer[entry.passage.text], rng)
+        shown, made = _split(entry, same_answer[entry.passage.text], rng, unseen)
         kept += shown
         questions += made
     languages = {entry.passage.locale for entry in entries}
@@ -79,14 +85,18 @@ def _by_answer(entries: Iterable[Entry]) -> dict[str, frozenset[str]]:
     return {text: frozenset(ids) for text, ids in groups.items()}
 
 
-def _split(entry: Entry, answers: frozenset[str], rng: random.Random) -> tuple[list[Entry], list[Question]]:
+def _split(
+    entry: Entry, answers: frozenset[str], rng: random.Random, unseen: frozenset[str] | None
+) -> tuple[list[Entry], list[Question]]:
     language = entry.passage.locale
     if entry.passage.source == "document":
         return _cut_sentence(entry, answers, rng)
-    if len(answers) == 1 and rng.random() < LEFT_OUT_SHARE:
-        return [], [Question(rng.choice(entry.questions), language, frozenset(), "left_out")]
-    if len(entry.questions) > 1:
-        held = rng.sample(entry.questions[1:], max(1, (len(entry.questions) - 1) // MOST_HELD))
+    fair = [question for question in entry.questions if unseen is None or question in unseen]
+    if fair and len(answers) == 1 and rng.random() < LEFT_OUT_SHARE:
+        return [], [Question(rng.choice(fair), language, frozenset(), "left_out")]
+    if similar := [question for question in entry.questions[1:] if question in fair]:
+        # Those few that an encoder was not trained on are all asked: the others stay to find them by.
+        held = similar if unseen is not None else rng.sample(similar, max(1, len(similar) // MOST_HELD))
         rest = tuple(question for question in entry.questions if question not in held)
         return [replace(entry, questions=rest)], [
             Question(text, language, answers, "similar") for text in held

@@ -13,15 +13,21 @@ FOLDS = 4
 
 
 def held_out_guesses(
-    intents: Sequence[Intent], encoder: Encoder, *, negatives: Sequence[str], seed: int
+    intents: Sequence[Intent],
+    encoder: Encoder,
+    *,
+    negatives: Sequence[str],
+    seed: int,
+    unseen: frozenset[str] | None = None,
 ) -> list[tuple[float, bool]]:
-    """Confidence of each guess and whether it is right; every example and out-of-scope sentence once.
+    """Confidence of each guess and whether it is right; every fair example and out-of-scope sentence once.
 
     Args:
         intents: With their examples; each fold is fitted without a quarter of them.
         encoder: Of the classifier.
         negatives: The company's FAQ questions, as in `IntentClassifier.fit`.
         seed: Of the folds.
+        unseen: Examples that the encoder was not trained on: only they are asked. None: it was trained on none.
     """
     strangers = random.Random(seed).sample(out_of_scope(), len(out_of_scope()))
     guesses = []
@@ -30,6 +36,8 @@ def held_out_guesses(
         known = [text for at, text in enumerate(strangers) if at % FOLDS != fold]
         classifier = IntentClassifier.fit(shown, encoder, negatives=negatives, strangers=known, seed=seed)
         for name, text in asked:
+            if unseen is not None and text not in unseen:
+                continue
             guess = classifier.classify(text)
             guesses.append((guess.confidence, guess.intent == name))
         # The strangers of this fold were kept from the fit: acting on one of them is wrong.

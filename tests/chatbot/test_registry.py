@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chatbot.registry import METRICS, Registry
+from chatbot.registry import HELD_OUT, METRICS, Registry, unseen_by
 from knowledge.errors import ModelError
 
 
@@ -99,3 +99,12 @@ def test_a_damaged_pointer_says_what_to_do(tmp_path: Path, content: str) -> None
 
     with pytest.raises(ModelError, match="Remove it to use the default models"):
         Registry(tmp_path).promoted("retriever")
+
+
+def test_a_retriever_tells_what_it_was_not_trained_on(tmp_path: Path) -> None:
+    assert unseen_by(None) is None
+    assert unseen_by(tmp_path) is None
+
+    (tmp_path / HELD_OUT).write_text('["where is it?"]')
+
+    assert unseen_by(tmp_path) == {"where is it?"}

@@ -202,3 +202,14 @@ def test_too_little_knowledge_is_refused() -> None:
             confidence=0.95,
             seed=0,
         )
+
+
+def test_wordings_that_the_encoder_was_trained_on_are_never_asked() -> None:
+    entries = [entry(number) for number in range(60)]
+    unseen = frozenset(f"wording 3 of question {number}" for number in range(0, 60, 2))
+
+    shown, questions = hold_out(entries, out_of_scope=[], seed=0, unseen=unseen)
+
+    assert questions
+    assert {question.text for question in questions} <= unseen
+    assert not unseen & {text for one in shown for text in one.questions}
