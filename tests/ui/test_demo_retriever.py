@@ -1,0 +1,41 @@
+"""The demo comes with a retriever that was trained on its knowledge, in force from the first start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chatbot.assemble import shipped_calibration
+from chatbot.registry import Registry
+from chatbot.settings import load_settings
+from knowledge.types import Encoder
+from ui.commands.init import write_project
+
+
+def test_the_demo_project_has_its_retriever_in_force_and_whole(tmp_path: Path) -> None:
+    write_project(tmp_path, demo=True)
+
+    settings = load_settings(tmp_path)
+
+    adapter = settings.retriever
+    assert adapter is not None
+    model = Registry(settings.models_folder).model("retriever", adapter.name)
+    assert model.promoted
+    assert model.metrics["p_at_1"] > model.metrics["p_at_1_before"]
+
+
+@pytest.mark.models
+def test_its_thresholds_were_fitted_with_it(tmp_path: Path, models_cache: Path, encoder: Encoder) -> None:
+    write_project(tmp_path, demo=True)
+    settings = load_settings(tmp_path)
+
+    opened = settings.with_retriever(settings.retriever).knowledge.encoder.open(cache=models_cache, threads=1)
+
+    assert shipped_calibration(settings).certificate.encoder == opened.fingerprint != encoder.fingerprint
+
+
+def test_a_project_of_ones_own_begins_without(tmp_path: Path) -> None:
+    write_project(tmp_path / "shop", demo=False)
+
+    assert load_settings(tmp_path / "shop").retriever is None
