@@ -52,7 +52,8 @@ def kefu(
         yield Kefu(url, folder, key.kid, key.secret)
 
 
-@pytest.fixture(scope="session")
+# Not for the session: Playwright's event loop runs until it is stopped, and other modules have their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no Chromium on the PATH: apt install chromium")
