@@ -85,12 +85,18 @@ export class Asking {
     this.#ask(emailCard(chat.texts, (email) => void send(email), () => this.#leave()));
   }
 
-  /** Files are not taken; say where else they can go. */
-  refuseFiles() {
-    const { session, texts } = this.chat;
-    const contact = session?.site.contact;
-    const more = contact ? fill(texts.no_files_contact, { contact }) : "";
-    this.#warn(fill(texts.no_files, { contact: more }));
+  /** Files are not taken; say where else they can go, as soon as the server has said where. */
+  async refuseFiles() {
+    const { chat } = this;
+    const refuse = () => {
+      const contact = chat.session?.site.contact;
+      const more = contact ? fill(chat.texts.no_files_contact, { contact }) : "";
+      this.#warn(fill(chat.texts.no_files, { contact: more }));
+    };
+    refuse();
+    if (chat.session) return;
+    await chat.settled;
+    if (chat.session) refuse();
   }
 
   /** Run what may fail; say so in one sentence. @param {Promise<unknown>} work @param {() => void} then */

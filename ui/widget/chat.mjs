@@ -70,7 +70,7 @@ export class Chat {
       close: () => host.tell("close"),
       fresh: () => this.reset(),
       draft: (draft) => tab.set("draft", draft || null),
-      files: () => this.asking.refuseFiles(),
+      files: () => void this.asking.refuseFiles(),
       items: () => this.#items(),
     }, host.origin != "");
     addEventListener("online", () => this.#hurry());
@@ -134,6 +134,11 @@ export class Chat {
       this.#begun = false;
       this.#delayed(error);
     });
+    return this.#work;
+  }
+
+  /** When what is under way with the session has come to an end, well or not. */
+  get settled() {
     return this.#work;
   }
 

@@ -126,7 +126,8 @@ def test_a_message_survives_a_reload_and_is_answered_once(street: Street) -> Non
         route.abort("connectionreset")
 
     visitor.page.route("**/api/widget/messages", refuse)
-    visitor.writes("How long is the return period?")
+    with visitor.page.expect_event("requestfailed", lambda request: "messages" in request.url):
+        visitor.writes("How long is the return period?")
     sees(visitor.chat.locator(".pending .state")).to_be_visible()
     visitor.page.unroute("**/api/widget/messages")
     with visitor.page.expect_request("**/api/widget/messages") as sent:
