@@ -6,71 +6,91 @@ Read from top to bottom: plan, training, one epoch, one step. Multiple-negatives
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
+from chatbot.registry import HELD_OUT, Registry
 from finetune.encoder import LearningEncoder
+from finetune.learning import Checkpoints, Learned, Pace, Table, Work, learn
+from finetune.run import EncoderTable, curve, digest, model_card, new_model, write_model
 from finetune.wordings import Rows, Wordings
 from knowledge.types import Matrix, Progress
 
+TASK = "retriever"
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How long and how fast to learn."""
 
-    epochs: int = 3
-    learning_rate: float = 5e-4
-    batch_size: int = 48
+class Plan(Pace):
+    """[train]: how long and how fast to learn."""
+
+    batch_size: int = Field(48, ge=2, le=1024)
     """Pairs of a step."""
-    scale: float = 30.0
+    scale: float = Field(30.0, gt=0)
     """Cosine to logit."""
-    warm_up: float = 0.1
-    """Share of the steps in which the rate rises; then it falls to nothing along a line."""
-    weight_decay: float = 0.01
-    patience: int = 2
-    """Epochs without a better held-out figure after which learning stops."""
-    neighbours: float = 0.5
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Of the LoRA inputs."""
+    neighbours: float = Field(0.5, ge=0, le=1)
     """Share of a batch that lies near its first pair."""
-    seed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """How one epoch went."""
+class RetrieverRun(Table):
+    """A run.toml of this task."""
 
-    epoch: int
-    loss: float
-    held_out: float
-    """P@1: held-out texts whose nearest stored text is of their group."""
+    model: EncoderTable = EncoderTable()
+    train: Plan = Plan()
 
 
-class Checkpoints(Protocol):
-    """Where a run is kept after each epoch, so that it can go on after a kill."""
+def train_retriever(
+    wordings: Wordings,
+    run: RetrieverRun,
+    *,
+    base: tuple[Path, tuple[str, str]],
+    registry: Registry,
+    name: str,
+    work: Path,
+    progress: Progress,
+) -> Mapping[str, Any]:
+    """Train an adapter and put it among the project's models; its metrics.
 
-    def last(self) -> tuple[dict[str, Tensor], list[dict[str, Any]]] | None:
-        """The tensors and epochs that were saved last; None at the start."""
-        ...
+    Args:
+        wordings: What to learn from and be judged by.
+        run: The settings.
+        base: Folder of the encoder, and its prefixes of queries and passages.
+        registry: Gets the model.
+        name: Of the model.
+        work: Where checkpoints are kept until the run ends well; a stopped run of the same name goes on from there.
+        progress: Told what is being done.
 
-    def save(self, tensors: dict[str, Tensor], epochs: list[dict[str, Any]]) -> None:
-        """Keep them, atomically."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """The encoder with its best weights, and how it came there."""
-
-    encoder: LearningEncoder
-    before: float
-    """P@1 of held-out texts before learning."""
-    after: float
-    epochs: tuple[Epoch, ...]
+    Raises:
+        ModelError: The encoder cannot be trained, or the name is taken.
+    """
+    begun = time.monotonic()
+    described = _describe(wordings, run)
+    seed, belongs = run.train.seed, described["data_sha256"]
+    with new_model(registry, TASK, name, work=work, belongs=belongs, seed=seed) as (place, kept):
+        encoder = LearningEncoder(
+            *base,
+            first=run.model.first_layer,
+            rank=run.model.rank,
+            longest=run.model.longest,
+            dropout=run.train.dropout,
+        )
+        learned = train(encoder, wordings, run.train, checkpoints=kept, progress=progress)
+        encoder.save(place)
+        metrics = {**described, **_metrics(learned), "seconds": round(time.monotonic() - begun)}
+        held_out = [text.text for text in wordings.held_out]
+        (place / HELD_OUT).write_text(json.dumps(held_out, ensure_ascii=False, indent=0) + "\n", "utf-8")
+        write_model(place, run, metrics, _card(name, metrics))
+    return metrics
 
 
 def train(
@@ -80,37 +100,25 @@ def train(
     *,
     checkpoints: Checkpoints,
     progress: Progress,
-) -> Trained:
-    """Learn; the weights of the epoch that was best on the held-out texts stay.
-
-    A run that was stopped goes on after its last whole epoch and ends with the same weights as an unbroken one:
-    every epoch draws from its own seed, and the optimizer's state is kept.
-    """
-    asked = len(wordings.held_out)
+) -> Learned:
+    """Learn; the weights of the epoch that found most of the held-out texts stay."""
     states = encoder.below([*wordings.learn, *wordings.held_out], progress=progress)
-    learn, held_out = states[: len(wordings.learn)], states[len(wordings.learn) :]
-    run = _Run(encoder, wordings, plan, learn)
-    before = run.right_before(held_out) if asked else 0.0
-    best_weights, epochs = run.weights(), list[Epoch]()
-    if saved := checkpoints.last():
-        best_weights, epochs = run.restore(saved[0]), [Epoch(**row) for row in saved[1]]
-    best = max([before, *(epoch.held_out for epoch in epochs)])
-    for epoch in range(len(epochs), plan.epochs):
-        if _waited(epochs, before) >= plan.patience and asked:
-            break
-        loss = run.epoch(epoch, progress=progress)
-        done = Epoch(epoch + 1, loss, run.right(held_out) if asked else 0.0)
-        epochs.append(done)
-        progress(f"Epoch {done.epoch}: loss {loss:.3f}, {done.held_out:.1%} of the held-out found", 1.0)
-        if done.held_out >= best or not asked:
-            best, best_weights = done.held_out, run.weights()
-        checkpoints.save(run.state(best_weights), [asdict(epoch) for epoch in epochs])
-    encoder.load_state_dict(best_weights, strict=False)
-    return Trained(encoder, before, best, tuple(epochs))
+    pairs = _Pairs(encoder, wordings, plan, states[: len(wordings.learn)])
+    held_out = states[len(wordings.learn) :]
+    work = Work(
+        network=encoder,
+        what="Fine-tuning the retriever",
+        steps=math.ceil(len(wordings.learn) / plan.batch_size),
+        batches=pairs.batches,
+        loss=pairs.loss,
+        judge=(lambda: pairs.right(held_out)) if held_out else None,
+        before=pairs.right_before(held_out) if held_out else 0.0,
+    )
+    return learn(work, plan, checkpoints=checkpoints, progress=progress)
 
 
-class _Run:
-    """Optimizer, schedule and texts of one run."""
+class _Pairs:
+    """What the steps are made of: pairs of texts that mean the same."""
 
     def __init__(
         self, encoder: LearningEncoder, wordings: Wordings, plan: Plan, states: list[Tensor]
@@ -121,29 +129,6 @@ class _Run:
         self._members = wordings.rows()
         self._untrained = encoder.vectors(states)
         self._near = _neighbours(self._untrained, self._members, self._locales)
-        self._steps = math.ceil(len(states) / plan.batch_size)
-        self._optimizer = torch.optim.AdamW(
-            encoder.learned(), lr=plan.learning_rate, weight_decay=plan.weight_decay
-        )
-        self._done = 0
-
-    def epoch(self, epoch: int, *, progress: Progress) -> float:
-        """Each text once as the anchor; the mean loss."""
-        torch.manual_seed(self._plan.seed * 1000 + epoch)
-        self._encoder.train()
-        losses = []
-        for pairs in self._batches(epoch):
-            for group in self._optimizer.param_groups:
-                group["lr"] = self._plan.learning_rate * self._rate()
-            loss = self._loss(pairs)
-            loss.backward()
-            nn.utils.clip_grad_norm_(self._encoder.learned(), 1.0)
-            self._optimizer.step()
-            self._optimizer.zero_grad(set_to_none=True)
-            losses.append(loss.item())
-            self._done += 1
-            progress("Fine-tuning the retriever", min(1.0, self._done / (self._steps * self._plan.epochs)))
-        return float(np.mean(losses))
 
     def right_before(self, held_out: Sequence[Tensor]) -> float:
         """`right` of the encoder as it came: B of a LoRA pair begins at zero."""
@@ -160,35 +145,7 @@ class _Run:
         scores[self._locales[groups][:, None] != self._locales[self._owners][None, :]] = -2
         return float((self._owners[scores.argmax(axis=1)] == groups).mean())
 
-    def weights(self) -> dict[str, Tensor]:
-        """A copy of what learns."""
-        return {
-            name: weight.detach().clone()
-            for name, weight in self._encoder.named_parameters()
-            if weight.requires_grad
-        }
-
-    def state(self, best: dict[str, Tensor]) -> dict[str, Tensor]:
-        """What `restore` needs, as one flat table."""
-        flat = {f"best/{name}": weight for name, weight in best.items()}
-        flat |= {f"now/{name}": weight for name, weight in self.weights().items()}
-        for place, kept in self._optimizer.state_dict()["state"].items():
-            flat |= {f"optimizer/{place}/{name}": value.clone() for name, value in kept.items()}
-        return flat | {"done": torch.tensor(self._done)}
-
-    def restore(self, saved: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Go on where `state` was taken; the best weights so far."""
-        self._encoder.load_state_dict(_below(saved, "now/"), strict=False)
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in _below(saved, "optimizer/").items():
-            place, kind = name.split("/", 1)
-            state.setdefault(int(place), {})[kind] = value
-        groups = self._optimizer.state_dict()["param_groups"]
-        self._optimizer.load_state_dict({"state": state, "param_groups": groups})
-        self._done = int(saved["done"])
-        return _below(saved, "best/")
-
-    def _loss(self, pairs: Rows) -> Tensor:
+    def loss(self, pairs: Rows) -> Tensor:
         """Cross-entropy of finding each anchor's partner in the batch, and back.
 
         Args:
@@ -207,7 +164,7 @@ class _Run:
         gold = torch.arange(len(pairs))
         return (nn.functional.cross_entropy(scores, gold) + nn.functional.cross_entropy(scores.T, gold)) / 2
 
-    def _batches(self, epoch: int) -> Iterator[Rows]:
+    def batches(self, epoch: int) -> Iterator[Rows]:
         """Each text as anchor with another of its group; part of a batch are neighbours of its first."""
         rng = np.random.default_rng((self._plan.seed, epoch))
         waiting = {
@@ -241,10 +198,6 @@ class _Run:
             partners.append(int(rng.choice(others)) if len(others) else row)
         return np.stack([np.array(anchors, np.int64), np.array(partners, np.int64)], axis=1)
 
-    def _rate(self) -> float:
-        done, warm = self._done / (self._steps * self._plan.epochs), self._plan.warm_up
-        return done / warm if done < warm else max(0.0, (1 - done) / (1 - warm))
-
 
 def _neighbours(vectors: Matrix, members: Sequence[Rows], locales: Any) -> list[Rows]:
     """Groups by likeness to each group, itself first; other languages last."""
@@ -266,14 +219,37 @@ def _next(order: list[int], used: Any) -> int | None:
     return None
 
 
-def _waited(epochs: Sequence[Epoch], before: float) -> int:
-    """Epochs since the best one."""
-    best, waited = before, 0
-    for epoch in epochs:
-        waited = 0 if epoch.held_out > best else waited + 1
-        best = max(best, epoch.held_out)
-    return waited
+def _describe(wordings: Wordings, run: RetrieverRun) -> dict[str, Any]:
+    return {
+        "task": TASK,
+        "texts": len(wordings.learn),
+        "groups": wordings.groups,
+        "held_out": len(wordings.held_out),
+        "locales": {locale: wordings.locales.count(locale) for locale in sorted(set(wordings.locales))},
+        "data_sha256": digest([asdict(text) for text in (*wordings.learn, *wordings.held_out)], run),
+        "run": run.model_dump(),
+    }
 
 
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+def _metrics(learned: Learned) -> dict[str, Any]:
+    return {
+        "measure": "p_at_1",
+        "p_at_1_before": round(learned.before, 4),
+        "p_at_1": round(learned.after, 4),
+        "epochs": curve(learned),
+    }
+
+
+def _card(name: str, metrics: Mapping[str, Any]) -> str:
+    locales = ", ".join(f"{count} {locale}" for locale, count in metrics["locales"].items())
+    before, after = metrics["p_at_1_before"], metrics["p_at_1"]
+    return model_card(
+        f"Retriever {name}",
+        f"A LoRA adapter over the encoder, trained on {metrics['texts']} wordings of {metrics['groups']} answers and "
+        f"intents\n({locales}); {metrics['held_out']} wordings were held out.",
+        points=[
+            f"Right first among the held-out wordings, plain cosine: {before:.1%} before, {after:.1%} after.",
+            "It holds what the FAQ and the intents say, so it has their licence; the encoder keeps its own.",
+        ],
+        metrics=metrics,
+    )

@@ -15,8 +15,9 @@ from transformers import BertConfig, BertModel
 
 from chatbot.registry import Registry
 from finetune.encoder import LearningEncoder
-from finetune.retriever import Plan, Trained, train
-from finetune.run import RunSettings, TrainTable, read_run, train_retriever
+from finetune.learning import Learned
+from finetune.retriever import Plan, RetrieverRun, train, train_retriever
+from finetune.run import read_run
 from finetune.wordings import Wordings, gather
 from knowledge.encode import open_folder
 from knowledge.errors import KnowledgeError, ModelError, SettingsError
@@ -113,16 +114,19 @@ class Memory:
 def silent(what: str, done: float) -> None: ...
 
 
-def run(base: Path, wordings: Wordings, checkpoints: Memory, plan: Plan = PLAN) -> Trained:
+def run(
+    base: Path, wordings: Wordings, checkpoints: Memory, plan: Plan = PLAN
+) -> tuple[Learned, list[torch.Tensor]]:
     torch.manual_seed(5)
     encoder = LearningEncoder(base, ("", ""), first=1, rank=8, longest=32)
-    return train(encoder, wordings, plan, checkpoints=checkpoints, progress=silent)
+    learned = train(encoder, wordings, plan, checkpoints=checkpoints, progress=silent)
+    return learned, encoder.learned()
 
 
 def test_the_loss_falls_and_more_held_out_wordings_are_found(base: Path) -> None:
-    long = replace(PLAN, epochs=25, patience=25, learning_rate=1e-2)
+    long = PLAN.model_copy(update={"epochs": 25, "patience": 25, "learning_rate": 1e-2})
 
-    trained = run(base, gather(the_entries()), Memory(), long)
+    trained, _ = run(base, gather(the_entries()), Memory(), long)
 
     losses = [epoch.loss for epoch in trained.epochs]
     assert losses[-1] < losses[0]
@@ -131,22 +135,22 @@ def test_the_loss_falls_and_more_held_out_wordings_are_found(base: Path) -> None
 
 def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(base: Path) -> None:
     wordings = gather(the_entries())
-    whole = run(base, wordings, Memory())
+    whole, weights = run(base, wordings, Memory())
     killed = Memory(stop_after=1)
     with pytest.raises(KeyboardInterrupt):
         run(base, wordings, killed)
 
-    resumed = run(base, wordings, killed)
+    resumed, again = run(base, wordings, killed)
 
     assert resumed.epochs == whole.epochs
-    for one, two in zip(resumed.encoder.learned(), whole.encoder.learned(), strict=True):
+    for one, two in zip(again, weights, strict=True):
         assert torch.equal(one, two)
 
 
 def test_learning_stops_when_nothing_more_is_found(base: Path) -> None:
-    idle = replace(PLAN, epochs=9, patience=2, learning_rate=1e-9)
+    idle = PLAN.model_copy(update={"epochs": 9, "patience": 2, "learning_rate": 1e-9})
 
-    trained = run(base, gather(the_entries()), Memory(), idle)
+    trained, _ = run(base, gather(the_entries()), Memory(), idle)
 
     assert len(trained.epochs) == 2
     assert trained.after == trained.before
@@ -183,11 +187,10 @@ def test_too_little_knowledge_says_so() -> None:
 
 def test_what_comes_out_is_a_model_that_the_encoder_takes(base: Path, tmp_path: Path) -> None:
     registry = Registry(tmp_path / "models")
-    table = TrainTable(epochs=1, batch_size=12)
 
     metrics = train_retriever(
         gather(the_entries()),
-        RunSettings(train=table),
+        RetrieverRun(train=Plan(epochs=1, batch_size=12)),
         base=(base, ("", "")),
         registry=registry,
         name="first",
@@ -210,7 +213,7 @@ def test_a_wrong_setting_names_its_file_and_place(tmp_path: Path) -> None:
     path.write_text("[train]\nepoch = 3\n")
 
     with pytest.raises(SettingsError, match=r"'train.epoch' in .*run.toml is wrong"):
-        read_run(path)
+        read_run(path, RetrieverRun, sample="retriever.toml")
 
 
 def test_the_sample_run_has_the_defaults() -> None:
@@ -218,7 +221,7 @@ def test_the_sample_run_has_the_defaults() -> None:
 
     sample = Path(finetune.__file__).parent / "runs" / "retriever.toml"
 
-    assert read_run(sample) == RunSettings()
+    assert read_run(sample, RetrieverRun, sample="retriever.toml") == RetrieverRun()
 
 
 def test_another_kind_of_encoder_cannot_be_trained(base: Path, tmp_path: Path) -> None:

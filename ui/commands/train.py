@@ -49,10 +49,11 @@ def retriever(
 
     from chatbot.registry import Registry
     from chatbot.settings import load_settings
-    from finetune.run import read_run, train_retriever
+    from finetune.retriever import RetrieverRun, train_retriever
+    from finetune.run import read_run
 
     settings = load_settings()
-    run = read_run(config)
+    run = read_run(config, RetrieverRun, sample="retriever.toml")
     chosen = name or datetime.now().astimezone().strftime("r-%Y%m%d-%H%M%S")
     torch.set_num_threads(threads or torch.get_num_threads())
     folder, prefixes = settings.knowledge.encoder.weights(cache=settings.project.models_cache)
