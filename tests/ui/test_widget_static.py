@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from server_fakes import FakeService, running
 from widget_site import two_sites
 
 from chatbot.sites.site import Site
-from ui.server.widget.files import frame_page, read_files, widget_folder
+from ui.server.widget.files import frame_page, read_window
 
 pytestmark = pytest.mark.anyio
 
@@ -23,13 +24,14 @@ def anyio_backend() -> str:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "widget"
-    (folder / "parts").mkdir(parents=True)
-    (folder / "node_modules").mkdir()
+    (folder / "node_modules").mkdir(parents=True)
     for name, text in {
         "widget.js": "loader();" * 100,
         "widget.mjs": "export {};",
-        "frame.html": '<!doctype html>\n<html lang="en" data-site="">\n<head></head></html>',
-        "parts/chat.mjs": "export const a = 1;",
+        "frame.html": '<!doctype html>\n<html lang="en" data-site="">\n<head><link href="assets/frame.css">'
+        '<script type="module" src="assets/frame.mjs"></script></head></html>',
+        "frame.mjs": 'import { a } from "./chat.mjs";\nimport en from "./texts-en.json" with { type: "json" };\nrun(a, en);',
+        "chat.mjs": "export const a = 1;",
         "frame.css": "p{}",
         "texts-en.json": "{}",
         "package.json": "{}",
@@ -44,22 +46,36 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_only_what_a_browser_needs_is_served(folder: Path) -> None:
-    assert sorted(read_files(folder)) == [
-        "frame.css",
-        "parts/chat.mjs",
-        "texts-en.json",
-        "widget.js",
-        "widget.mjs",
-    ]
+def test_the_window_is_a_page_a_script_and_a_style_named_by_what_they_hold(folder: Path) -> None:
+    before = read_window(folder)
+    (folder / "chat.mjs").write_text("export const a = 2;", "utf-8")
+    after = read_window(folder)
+
+    style, script = sorted(before.files)
+    assert re.fullmatch(r"frame\.[0-9a-f]{12}\.css", style)
+    assert re.fullmatch(r"frame\.[0-9a-f]{12}\.mjs", script)
+    assert set(after.files) & set(before.files) == {style}
+    assert f'"assets/{script}"' in before.page
+    assert f'"assets/{style}"' in before.page
+    assert b"const a = 1;" in before.files[script].body
 
 
-def test_the_shipped_widget_has_its_parts() -> None:
-    names = set(read_files(widget_folder()))
+async def test_the_script_and_the_style_are_kept_for_good_and_their_page_is_asked_for_each_time(
+    folder: Path, tmp_path: Path
+) -> None:
+    async with two_sites(tmp_path) as sites:
+        setup = replace(sites.setup, folder=folder)
+        async with running(FakeService(), hosting=setup) as (_, client):
+            page = await client.get("/widget/frame?site=shop")
+            named = re.findall(r'(?:href|src)="(assets/[^"]+)"', page.text)
+            parts = [await client.get(f"/widget/{name}") for name in named]
 
-    assert {"widget.js", "widget.mjs"} <= names
-    assert (widget_folder() / "frame.html").exists()
-    assert not {name for name in names if "test" in name or name.endswith((".md", ".py"))}
+    assert page.headers["cache-control"] == "no-cache"
+    assert len(parts) == 2
+    for part in parts:
+        assert part.status_code == 200
+        assert part.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert part.headers["cross-origin-resource-policy"] == "same-origin"
 
 
 async def test_the_loader_may_be_loaded_by_any_page_and_is_kept_for_a_while(
@@ -88,31 +104,32 @@ async def test_the_loader_may_be_loaded_by_any_page_and_is_kept_for_a_while(
 
 
 @pytest.mark.parametrize(
-    ("path", "status"),
+    "path",
     [
-        ("frame.css", 200),
-        ("parts/chat.mjs", 200),
-        ("server.py", 404),
-        ("package.json", 404),
-        ("README.md", 404),
-        (".secret.js", 404),
-        ("node_modules/left.js", 404),
-        ("chat.test.mjs", 404),
-        ("..%2Fkefu.toml", 404),
-        ("..%2f..%2fetc%2fpasswd", 404),
-        ("parts%2f..%2fserver.py", 404),
-        ("%2Fetc%2Fpasswd", 404),
-        ("frame.css%00.py", 404),
-        ("", 404),
+        "chat.mjs",
+        "texts-en.json",
+        "frame.html",
+        "server.py",
+        "package.json",
+        "README.md",
+        ".secret.js",
+        "node_modules/left.js",
+        "chat.test.mjs",
+        "..%2Fkefu.toml",
+        "..%2f..%2fetc%2fpasswd",
+        "parts%2f..%2fserver.py",
+        "%2Fetc%2Fpasswd",
+        "frame.css%00.py",
+        "",
     ],
 )
-async def test_no_address_leads_out_of_the_list(path: str, status: int, folder: Path, tmp_path: Path) -> None:
+async def test_no_address_leads_out_of_the_list(path: str, folder: Path, tmp_path: Path) -> None:
     async with two_sites(tmp_path) as sites:
         setup = replace(sites.setup, folder=folder)
         async with running(FakeService(), hosting=setup) as (_, client):
             answer = await client.get(f"/widget/assets/{path}")
 
-    assert answer.status_code == status
+    assert answer.status_code == 404
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import platformdirs
 import typer
@@ -32,6 +33,27 @@ def serve(
     place = folder or Path(platformdirs.user_cache_dir("kefu")) / f"bench-{faqs}"
     with progress_bars() as report:
         figures = bench_serve(place, faqs=faqs, turns=turns, progress=report)
+    _print(figures, as_json=as_json)
+
+
+@app.command()
+def window(
+    url: Annotated[
+        str, typer.Argument(help="A page that shows the chat window, e.g. the sample site of 'kefu demo'.")
+    ] = "http://127.0.0.1:8080/site/en.html",
+    *,
+    opens: Annotated[int, typer.Option(min=1, max=100, help="How often the window is opened.")] = 9,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Open the chat window of a running server in Chromium and measure how soon it is painted."""
+    from ui.bench.window import bench_window
+
+    with progress_bars() as report:
+        figures = bench_window(url, opens=opens, progress=report)
+    _print(figures, as_json=as_json)
+
+
+def _print(figures: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(figures)
         return

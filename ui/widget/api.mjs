@@ -86,6 +86,13 @@ export class Api {
     return (await this.#call("GET", "conversation")).json();
   }
 
+  /** What was said after the turn of this number; all of it when the conversation is another by now, null for nothing.
+   * @param {string} id @param {number} after @returns {Promise<{id: string, turns: Turn[]} | null>} */
+  async news(id, after) {
+    const answer = await this.#call("GET", `conversation?${new URLSearchParams({ id, after: String(after) })}`);
+    return answer.status == 204 ? null : answer.json();
+  }
+
   /**
    * The turn of a message; `told` hears the reply so far.
    *

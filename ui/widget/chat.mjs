@@ -4,9 +4,10 @@ import { Api, judge, Refusal } from "./api.mjs";
 import { Asking } from "./asking.mjs";
 import { choices, lastSequence, shownLetters, unreadOf, withTurn } from "./conversation.mjs";
 import { Log } from "./log.mjs";
+import { News } from "./news.mjs";
 import { alone, Outbox, pause_ms } from "./outbox.mjs";
 import { Shell } from "./shell.mjs";
-import { fill, LOCALES, loadTexts, negotiate } from "./texts.mjs";
+import { fill, LOCALES, negotiate, textsOf } from "./texts.mjs";
 
 /** @typedef {import("./conversation.mjs").Turn} Turn */
 /** @typedef {import("./conversation.mjs").Letter} Letter */
@@ -73,6 +74,7 @@ export class Chat {
       files: () => void this.asking.refuseFiles(),
       items: () => this.#items(),
     }, host.origin != "");
+    this.news = new News({ look: () => this.#lookElsewhere(), seen: () => this.#seen() });
     addEventListener("online", () => this.#hurry());
     document.addEventListener("visibilitychange", () => document.hidden || this.#hurry());
   }
@@ -80,7 +82,8 @@ export class Chat {
   /** Show what is known, and go on where the visitor left. @param {boolean} shown */
   start(shown) {
     this.relabel();
-    this.shell.write(this.tab.get("draft", ""));
+    const draft = this.tab.get("draft", "");
+    if (draft) this.shell.write(draft); // measures the box, which nothing should before the first paint
     if (this.api.known || this.outbox.letters.length) this.begin();
     if (shown) this.open(false);
   }
@@ -154,6 +157,7 @@ export class Chat {
     if (this.context) this.#tellContext(this.context);
     this.asking.begin();
     this.draw();
+    this.news.stir();
   }
 
   /** @param {boolean} focus */
@@ -163,6 +167,7 @@ export class Chat {
     this.begin();
     this.draw();
     this.log.toEnd();
+    this.news.hurry();
     if (focus) this.shell.focus();
   }
 
@@ -204,11 +209,16 @@ export class Chat {
   #answered(letter, turn) {
     this.progress.delete(letter.key);
     this.offline = false;
-    this.#receive(turn);
     this.channel.postMessage({ type: "turn", turn });
+    this.#heard(turn);
+    if (turn.decision == "handoff") this.host.tell("handoff", { id: turn.id });
+  }
+
+  /** A reply that is new here. @param {Turn} turn */
+  #heard(turn) {
+    this.#receive(turn);
     this.log.announce(`${fill(this.texts.bot, { bot: this.bot })} ${turn.reply.text}`);
     this.host.tell("message:received", { id: turn.id, text: turn.reply.text });
-    if (turn.decision == "handoff") this.host.tell("handoff", { id: turn.id });
   }
 
   /** @param {Turn} turn */
@@ -217,6 +227,28 @@ export class Chat {
     if (this.asking.first) this.asking.begin();
     this.draw();
     this.log.toReply(turn.id);
+    this.news.stir();
+  }
+
+  /** Who can see what comes in. */
+  #seen() {
+    if (document.hidden || !this.session) return "away";
+    return this.shown ? "open" : "closed";
+  }
+
+  /** Another device of the same customer may have gone on with the conversation, or begun another. */
+  async #lookElsewhere() {
+    const { session, turns } = this;
+    if (!session || this.outbox.letters.some((letter) => !letter.failed)) return;
+    const told = await this.api.news(session.conversation_id, lastSequence(turns));
+    if (!told || this.session != session) return;
+    if (told.id != session.conversation_id) {
+      this.#clear();
+      return void this.#soon(async () => this.#enter({ ...(await this.api.session("")), new: false }));
+    }
+    for (const turn of told.turns) {
+      if (!this.turns.some(({ id }) => id == turn.id)) this.#heard(turn);
+    }
   }
 
   /** @param {unknown} error */
@@ -232,6 +264,7 @@ export class Chat {
   #hurry() {
     if (this.#begun) this.outbox.hurry();
     else if (this.shown || this.api.known) this.begin();
+    this.news.hurry();
     this.draw();
   }
 
@@ -254,7 +287,7 @@ export class Chat {
     const languages = Object.entries(LOCALES).map(([locale, label]) => ({
       label,
       checked: locale == this.locale,
-      act: () => void this.speak(locale),
+      act: () => this.speak(locale),
     }));
     if (!this.turns.length) return languages;
     return [
@@ -266,9 +299,9 @@ export class Chat {
   }
 
   /** Another language. @param {string} wanted */
-  async speak(wanted) {
+  speak(wanted) {
     this.locale = negotiate(wanted, "", navigator.language);
-    this.texts = await loadTexts(this.locale, this.options.texts);
+    this.texts = textsOf(this.locale, this.options.texts);
     document.documentElement.lang = this.locale;
     this.relabel();
     if (this.session) void this.#soon(async () => this.#enter(await this.api.session("")));

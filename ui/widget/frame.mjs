@@ -5,7 +5,7 @@ import { palette } from "./colour.mjs";
 import { Host, hostOrigin } from "./host.mjs";
 import { readOptions } from "./options.mjs";
 import { openShelf, Store } from "./store.mjs";
-import { loadTexts, negotiate } from "./texts.mjs";
+import { negotiate, textsOf } from "./texts.mjs";
 
 const page = document.documentElement;
 const { site = "", origins = "", mode = "frame" } = page.dataset;
@@ -25,7 +25,7 @@ function dress(options) {
 }
 
 /** @param {Record<string, unknown>} given @param {string} lang @param {boolean} shown */
-async function start(given, lang, shown) {
+function start(given, lang, shown) {
   const { options, complaint } = readOptions(given);
   if (complaint) console.warn(complaint);
   dress(options);
@@ -34,7 +34,7 @@ async function start(given, lang, shown) {
   page.dir = options.dir == "auto" ? "ltr" : options.dir;
   const store = new Store(openShelf(options.persistence), site);
   const tab = new Store(openShelf(options.persistence == "none" ? "none" : "session"), site);
-  const texts = await loadTexts(locale, options.texts);
+  const texts = textsOf(locale, options.texts);
   const chat = new Chat({ site, host, options, store, tab, texts, locale });
   document.body.replaceChildren(chat.shell.root);
   chat.start(shown);
@@ -43,14 +43,14 @@ async function start(given, lang, shown) {
   return chat;
 }
 
-/** @type {Promise<Chat> | null} */
+/** @type {Chat | null} */
 let chat = null;
 
 /** @param {import("./host.mjs").Note} note */
-async function hear(note) {
+function hear(note) {
   if (note.type == "init") chat ??= start(note.options, note.lang, note.shown);
-  const to = await chat;
-  if (!to) return;
+  if (!chat) return;
+  const to = chat;
   /** @type {Record<string, () => unknown>} */
   const does = {
     open: () => to.open(note.focus),
@@ -65,7 +65,7 @@ async function hear(note) {
   if (Object.hasOwn(does, note.type)) does[note.type]();
 }
 
-if (alone) void start(Object.fromEntries(new URLSearchParams(location.hash.slice(1))), "", true);
+if (alone) start(Object.fromEntries(new URLSearchParams(location.hash.slice(1))), "", true);
 else {
   host.listen(hear);
   host.tell("hello");

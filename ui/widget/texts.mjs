@@ -1,5 +1,8 @@
 // @ts-check
 /** What the widget says, by language: texts-*.json, changed word for word by the option `texts`. */
+import en from "./texts-en.json" with { type: "json" };
+import hans from "./texts-zh-CN.json" with { type: "json" };
+import hant from "./texts-zh-TW.json" with { type: "json" };
 
 /** @typedef {"zh-CN" | "zh-TW" | "en"} Locale */
 /** @typedef {Record<string, any>} Texts */
@@ -24,8 +27,10 @@ export function fill(text, values) {
   return text.replace(/\{(\w+)\}/g, (slot, name) => (Object.hasOwn(values, name) ? String(values[name]) : slot));
 }
 
-/** @param {Locale} locale @param {Texts | null} changes @returns {Promise<Texts>} */
-export async function loadTexts(locale, changes) {
-  const response = await fetch(new URL(`texts-${locale}.json`, import.meta.url));
-  return { ...(await response.json()), ...changes };
+/** @type {Record<Locale, Texts>} */
+const ALL = { "zh-CN": hans, "zh-TW": hant, en };
+
+/** @param {Locale} locale @param {Texts | null} changes @returns {Texts} */
+export function textsOf(locale, changes) {
+  return { ...ALL[locale], ...changes };
 }

@@ -200,6 +200,43 @@ def test_a_customer_who_signs_in_finds_their_conversation_on_another_device(stre
     assert [name for name in names(laptop) + names(phone) if name == "error"] == []
 
 
+def test_what_a_customer_writes_on_one_device_appears_on_the_other_without_a_reload(street: Street) -> None:
+    signed_in = f"{LISTEN} window.kefuSettings = {{ user: '{token(street, 'eve')}' }};"
+    laptop, phone = street.shop(settings=signed_in), street.shop(settings=signed_in)
+    for device in (laptop, phone):
+        device.launcher.click()
+        device.until(lambda device=device: frame_js(device, "localStorage.getItem('kefu:shop:user')"))  # type: ignore[misc]
+
+    laptop.asks("How long is the return period?")
+    sees(phone.replies).to_have_count(1)
+    sees(phone.replies.last).to_contain_text("15 days")
+    phone.until(lambda: "message:received" in names(phone))
+    phone.asks("How long does delivery take?")
+    sees(laptop.replies).to_have_count(2)
+    phone.js("kefu.reset()")
+
+    sees(laptop.turns).to_have_count(0)
+    assert [name for name in names(laptop) + names(phone) if name == "error"] == []
+
+
+def test_a_window_that_nobody_sees_asks_the_server_nothing(street: Street) -> None:
+    visitor = street.shop()
+    visitor.opens()
+    visitor.asks("How long is the return period?")
+    visitor.until(lambda: any("after=1" in url for url in visitor.asked_for))
+    hide = "Object.defineProperty(document, 'hidden', { get: () => %s, configurable: true })"
+    frame_js(visitor, hide % "true")
+    frame_js(visitor, "document.dispatchEvent(new Event('visibilitychange'))")
+    visitor.page.wait_for_timeout(500)  # what was under way comes to its end
+    before = len(visitor.asked_for)
+
+    visitor.page.wait_for_timeout(8000)
+    assert visitor.asked_for[before:] == []
+    with visitor.page.expect_request("**/api/widget/conversation?*"):
+        frame_js(visitor, hide % "false")
+        frame_js(visitor, "document.dispatchEvent(new Event('visibilitychange'))")
+
+
 def test_a_forged_identity_changes_nothing_and_is_told_to_the_page(street: Street) -> None:
     visitor = street.shop(settings=LISTEN)
     visitor.opens()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ui.server.widget.files import read_files
+from ui.server.widget.files import read_loaders, read_window
 from ui.server.widget.lean import lean
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,9 +23,11 @@ needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="no node on
 
 
 def sent() -> dict[str, bytes]:
-    """What is sent, as a browser unpacks it, with the frame's own page."""
-    files = {name: file.body for name, file in read_files(WIDGET).items()}
-    return files | {"frame.html": (WIDGET / "frame.html").read_bytes()}
+    """What is sent, as a browser unpacks it: loaders, page, script and style."""
+    window = read_window(WIDGET)
+    files = {**read_loaders(WIDGET), **window.files}
+    plain = {re.sub(r"\.[0-9a-f]{12}\.", ".", name): file.body for name, file in files.items()}
+    return plain | {"frame.html": window.page.encode()}
 
 
 def test_the_loader_is_at_most_4_kb_and_everything_30() -> None:
@@ -35,22 +37,15 @@ def test_the_loader_is_at_most_4_kb_and_everything_30() -> None:
     assert sum(sizes.values()) <= ALL_BYTES, sizes
 
 
-def test_only_what_a_browser_needs_is_sent() -> None:
-    names = set(sent())
+def test_nothing_else_is_sent_and_every_module_and_text_is_in_the_script() -> None:
+    script = sent()["frame.mjs"].decode()
+    joined = set(re.findall(r"^const \$(\w+) =", script, re.MULTILINE))
+    parts = {path.stem.replace("-", "_") for path in [*WIDGET.glob("*.mjs"), *WIDGET.glob("texts-*.json")]}
 
-    assert {"widget.js", "widget.mjs", "frame.mjs", "frame.css", "texts-en.json"} <= names
-    assert not {
-        name for name in names if "/" in name or name in {"package.json", "tsconfig.json", "README.md"}
-    }
-
-
-def test_the_frame_asks_for_every_module_at_once_and_for_nothing_that_is_not_there() -> None:
-    page = (WIDGET / "frame.html").read_text("utf-8")
-    asked = set(re.findall(r'(?:href|src)="assets/([^"]+)"', page))
-    modules = {name for name in sent() if name.endswith(".mjs")} - {"widget.mjs"}
-
-    assert asked == modules | {"frame.css"}
-    assert page.startswith('<!doctype html>\n<html lang="en" data-mode="frame" data-site="" data-origins="">')
+    assert set(sent()) == {"widget.js", "widget.mjs", "frame.html", "frame.css", "frame.mjs"}
+    assert joined == parts - {"widget"}
+    assert "fetch(" in script
+    assert script.count("await fetch(") == 1, "nothing but the API is fetched"
 
 
 def test_no_script_parses_markup_evaluates_text_or_sets_cookies() -> None:

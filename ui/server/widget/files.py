@@ -1,4 +1,4 @@
-"""The widget's own files: the loader for other sites, the frame that it opens, and what the frame needs.
+"""The widget's own files: the loader for other sites, and the window that it opens: a page, a script, a style.
 
 Read once, at the start; an address is looked up in that list, so no path can leave the folder.
 """
@@ -20,6 +20,7 @@ from starlette.types import Scope
 
 from chatbot.sites.site import Site
 from ui.server.problem import Problem
+from ui.server.widget.bundle import bundle
 from ui.server.widget.lean import lean
 
 _TYPES = {
@@ -30,8 +31,8 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".png": "image/png",
     ".woff2": "font/woff2",
+    ".html": "text/html; charset=utf-8",
 }
-_PAGES = {".html": "text/html; charset=utf-8"}
 _PRIVATE = re.compile(r"(^|/)(\.|node_modules/|package[^/]*\.json$|tsconfig[^/]*\.json$)|\.test\.|/tests?/")
 _HTML_TAG = re.compile(r"<html\b[^>]*>", re.IGNORECASE)
 _GZIP_FROM = 400
@@ -75,15 +76,50 @@ class File:
         return Response(self.body, headers=sent, media_type=self.kind)
 
 
-def read_files(folder: Path, *, pages: bool = False) -> dict[str, File]:
-    """The files of a folder that anybody may have, by path below it; pages too when wanted."""
-    kinds = {**_TYPES, **(_PAGES if pages else {})}
+def read_files(folder: Path) -> dict[str, File]:
+    """The files of a folder of pages that anybody may have, by path below it."""
     found = {}
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
         name = path.relative_to(folder).as_posix()
-        if path.suffix in kinds and not _PRIVATE.search(name) and path.is_file():
-            found[name] = as_file(lean(path.read_bytes(), path.suffix), kinds[path.suffix])
+        if path.suffix in _TYPES and not _PRIVATE.search(name) and path.is_file():
+            found[name] = as_file(lean(path.read_bytes(), path.suffix), _TYPES[path.suffix])
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What the window is made of.
+
+    Args:
+        page: Its document, which names the two files.
+        files: The script of all its modules, and the style. A hash of what they hold stands in their names,
+            so a browser may keep them for good.
+    """
+
+    page: str
+    files: Mapping[str, File]
+
+
+def read_window(folder: Path) -> Window:
+    """The window of the widget in that folder.
+
+    Raises:
+        BundleError: Its modules cannot be joined.
+    """
+    page, files = (folder / "frame.html").read_text("utf-8"), {}
+    style = lean((folder / "frame.css").read_bytes(), ".css")
+    for name, body in (("frame.mjs", bundle(folder, "frame.mjs")), ("frame.css", style)):
+        stem, suffix = name.split(".")
+        hashed = f"{stem}.{hashlib.sha256(body).hexdigest()[:12]}.{suffix}"
+        page = page.replace(f"assets/{name}", f"assets/{hashed}")
+        files[hashed] = as_file(body, _TYPES[f".{suffix}"])
+    return Window(page, files)
+
+
+def read_loaders(folder: Path) -> dict[str, File]:
+    """What stands on the pages of others."""
+    names = ("widget.js", "widget.mjs")
+    return {name: as_file(lean((folder / name).read_bytes(), ".mjs"), _TYPES[".mjs"]) for name in names}
 
 
 def as_file(body: bytes, kind: str) -> File:

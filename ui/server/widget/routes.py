@@ -17,6 +17,8 @@ from ui.server.widget.files import (
     frame_headers,
     frame_page,
     read_files,
+    read_loaders,
+    read_window,
 )
 from ui.server.widget.host import Host
 from ui.server.widget.session import language_and_script, session_routes
@@ -30,7 +32,10 @@ _ANYWHERE = {
     "Access-Control-Allow-Origin": "*",
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
-_HERE = {"Cache-Control": "no-cache", "Cross-Origin-Resource-Policy": "same-origin"}
+_FOR_GOOD = {
+    "Cache-Control": "public, max-age=31536000, immutable",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 _LOCALES = {"Hans": "zh-CN", "Hant": "zh-TW", "Latn": "en"}
 _HTML = "text/html; charset=utf-8"
 SiteId = Annotated[str, Query(max_length=64)]
@@ -43,38 +48,36 @@ def add_widget(app: FastAPI, host: Host) -> None:
         app.include_router(routes(host))
     app.include_router(_file_routes(host))
     if host.context.settings.project.demo:
-        app.include_router(_sample_site(read_files(host.setup.sample_site, pages=True)))
+        app.include_router(_sample_site(read_files(host.setup.sample_site)))
 
 
 def _file_routes(host: Host) -> APIRouter:
     router = APIRouter(include_in_schema=False)
-    known = read_files(host.setup.folder)
-    frame = host.setup.folder / "frame.html"
-    template = frame.read_text("utf-8") if frame.exists() else "<!doctype html><html></html>"
+    loaders, window = read_loaders(host.setup.folder), read_window(host.setup.folder)
 
     def add_loader(address: str, name: str) -> None:
         @router.get(address)
         async def loader(request: Request) -> Response:
-            return found(known, name).response(request.scope, _ANYWHERE)
+            return found(loaders, name).response(request.scope, _ANYWHERE)
 
     for address, name in _LOADERS.items():
         add_loader(address, name)
 
     @router.get("/widget/assets/{name:path}")
     async def asset(request: Request, name: str) -> Response:
-        return found(known, name).response(request.scope, _HERE)
+        return found(window.files, name).response(request.scope, _FOR_GOOD)
 
     @router.get("/widget/frame")
     async def frame_of_site(request: Request, site: SiteId, locale: PageLocale = "") -> Response:
         wanted = await host.site(site)
-        page = frame_page(template, wanted, mode="frame", locale=_locale(locale, request))
+        page = frame_page(window.page, wanted, mode="frame", locale=_locale(locale, request))
         headers = frame_headers(["'self'", *wanted.origins])
         return as_file(page, _HTML).response(request.scope, headers)
 
     @router.get("/widget/page")
     async def page_of_site(request: Request, site: SiteId, locale: PageLocale = "") -> Response:
         wanted = await host.site(site)
-        page = frame_page(template, wanted, mode="page", locale=_locale(locale, request))
+        page = frame_page(window.page, wanted, mode="page", locale=_locale(locale, request))
         return as_file(page, _HTML).response(request.scope, frame_headers(["'none'"]))
 
     return router

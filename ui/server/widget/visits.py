@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Query
 from pydantic import Field, StringConstraints
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -58,10 +58,19 @@ def visit_routes(host: Host) -> APIRouter:
     router = APIRouter(prefix="/api/widget", tags=["widget"])
 
     @router.get("/conversation")
-    async def read_conversation(request: HttpRequest) -> Response:
-        """What was said, oldest first; the last 200 turns, the visitor's thumbs and stars."""
+    async def read_conversation(
+        request: HttpRequest,
+        id: Annotated[str, Query(max_length=64)] = "",  # noqa: A002 - its name on the wire
+        after: Annotated[int, Query(ge=0, description="Only what came after the turn of this number.")] = 0,
+    ) -> Response:
+        """What was said, oldest first; the last 200 turns, the visitor's thumbs and stars.
+
+        With the `id` that is known already and the number of the last turn: 204 when nothing came since.
+        """
         caller = await host.caller(request)
-        return json_response(await host.context.read(lambda: _conversation(host, caller)))
+        known = after if id == host.alias(caller.visitor) else 0
+        said = await host.context.read(lambda: _conversation(host, caller, after=known))
+        return Response(status_code=204) if said is None else json_response(said)
 
     @router.post("/messages")
     async def post_message(
@@ -144,10 +153,15 @@ def _message(host: Host, caller: Caller, request: HttpRequest, body: VisitorMess
     )
 
 
-def _conversation(host: Host, caller: Caller) -> dict[str, Any]:
+def _conversation(host: Host, caller: Caller, *, after: int) -> dict[str, Any] | None:
     store, conversation = caller.bot.service.store, caller.visitor.conversation_id
     alias, own_hosts = host.alias(caller.visitor), caller.own_hosts
-    turns = store.history(conversation, limit=SHOWN_TURNS)
+    if after:
+        # Asked every few seconds by every open window, nearly always in vain: one row tells.
+        last = store.history(conversation, limit=1)
+        if not last or last[-1].sequence <= after:
+            return None
+    turns = [turn for turn in store.history(conversation, limit=SHOWN_TURNS) if turn.sequence > after]
     thumbs = store.ratings([turn.id for turn in turns])
     stars = caller.bot.remarks.stars(conversation)
     return {
