@@ -373,8 +373,10 @@ def _stages(
 
 
 def _desk(settings: Settings, engine: Engine) -> SqlDesk:
-    own = settings.handoff
-    return SqlDesk(engine, hours=own.hours, timezone=own.timezone, contact=own.contact, webhook=own.webhook)
+    own, about = settings.handoff, Remarks(engine).about
+    return SqlDesk(
+        engine, hours=own.hours, timezone=own.timezone, contact=own.contact, webhook=own.webhook, about=about
+    )
 
 
 def _redacting(settings: Settings, store: SqlTurnStore, knowledge: KnowledgeStore) -> TurnStore:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 import structlog
@@ -22,6 +22,8 @@ from chatbot.types import Availability, Handoff, Turn
 from knowledge.database import reading, refusal
 
 log = structlog.get_logger(__name__)
+About: TypeAlias = Callable[[str], Mapping[str, Mapping[str, str]]]
+"""What is known of the conversation of that id, by kind."""
 _QUEUED = 1000
 _TRIES = 3
 
@@ -49,6 +51,7 @@ class SqlDesk:
         webhook: Told about every handoff with a JSON POST; empty: nobody is told.
         timeout_s: How long the webhook may take to answer one request.
         retry_after_s: Pause before the second try; the third waits three times as long.
+        about: What is known of a conversation beside its words: the form before it, the page around it.
 
     Raises:
         SettingsError: The hours or the timezone cannot be read.
@@ -64,8 +67,10 @@ class SqlDesk:
         webhook: str = "",
         timeout_s: float = 3.0,
         retry_after_s: float = 1.0,
+        about: About = lambda _: {},
     ) -> None:
         self._engine = engine
+        self._about = about
         self._hours = parse_hours(hours, timezone=timezone)
         self._contact = contact
         self._webhook = (
@@ -103,7 +108,7 @@ class SqlDesk:
             return
         log.info("handoff.opened", turn=turn.id, reason=reason)
         if self._webhook is not None:
-            self._webhook.tell(_event(turn, row))
+            self._webhook.tell(_event(turn, row, self._about(turn.message.conversation_id)))
 
     def resolve(self, conversation_id: str) -> bool:
         """Give the conversation back to the bot; False when it was not waiting.
@@ -152,7 +157,7 @@ class SqlDesk:
             raise refusal(self._engine, error) from error
 
 
-def _event(turn: Turn, row: dict[str, Any]) -> dict[str, Any]:
+def _event(turn: Turn, row: dict[str, Any], about: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     """What the webhook is told. The customer's words are live: a person needs the number to call back."""
     return {
         "event": "conversation.handoff",
@@ -160,6 +165,7 @@ def _event(turn: Turn, row: dict[str, Any]) -> dict[str, Any]:
         "opened_at": row["opened_at"].isoformat(),
         "channel": turn.message.channel,
         "message": turn.message.text,
+        "about": dict(about),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -18,6 +18,8 @@ from knowledge.errors import StoreError
 Form: TypeAlias = Literal["turns", "messages"]
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the turns written so far and the turns in all."""
+About: TypeAlias = Callable[[str], Mapping[str, Mapping[str, str]]]
+"""What is known of the conversation of that id."""
 _REPORT_EVERY = 100
 
 
@@ -27,11 +29,13 @@ def export_turns(
     *,
     since: datetime | None = None,
     form: Form = "turns",
+    about: About = lambda _: {},
     progress: Progress | None = None,
 ) -> int:
     """Write JSON lines; how many turns they hold.
 
-    `turns` writes one turn a line, as `chatbot.record.codec` reads it, with its rating. `messages` writes
+    `turns` writes one turn a line, as `chatbot.record.codec` reads it, with its rating and, on the first line of
+    each conversation, what is known about it. `messages` writes
     one conversation a line, {"id": ..., "messages": [{"role": "user", "content": ...}, ...]}: the shape of
     OpenAI fine-tuning files.
 
@@ -42,6 +46,7 @@ def export_turns(
         path: The file to write; one that is there is replaced.
         since: Only turns stored from then on; UTC unless it names another time zone.
         form: One turn a line, or one conversation a line.
+        about: What is known of a conversation beside its words, by kind; `Remarks.about`.
         progress: Told about every hundredth turn and the last.
 
     Raises:
@@ -49,7 +54,7 @@ def export_turns(
     """
     total = store.count_turns(since=since)
     counted = _counted(store.turns(since=since), total, progress)
-    lines = _turn_lines(store, counted) if form == "turns" else _conversation_lines(counted)
+    lines = _turn_lines(store, counted, about) if form == "turns" else _conversation_lines(counted)
     partial = path.with_name(path.name + ".part")
     written = 0
     try:
@@ -81,13 +86,16 @@ def _counted(turns: Iterable[Turn], total: int, progress: Progress | None) -> It
         progress(done, max(done, total))
 
 
-def _turn_lines(store: SqlTurnStore, turns: Iterable[Turn]) -> Iterator[tuple[int, dict[str, Any]]]:
-    for _, group in groupby(turns, key=lambda turn: turn.message.conversation_id):
+def _turn_lines(
+    store: SqlTurnStore, turns: Iterable[Turn], about: About
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    for conversation_id, group in groupby(turns, key=lambda turn: turn.message.conversation_id):
         conversation = list(group)
-        ratings = store.ratings([turn.id for turn in conversation])
-        for turn in conversation:
+        ratings, told = store.ratings([turn.id for turn in conversation]), about(conversation_id)
+        for number, turn in enumerate(conversation):
             rating = ratings.get(turn.id)
-            yield 1, encode_turn(turn) | {"rating": None if rating is None else _rating(rating)}
+            line = encode_turn(turn) | {"rating": None if rating is None else _rating(rating)}
+            yield 1, line if number or not told else line | {"about": dict(told)}
 
 
 def _rating(rating: Rating) -> dict[str, Any]:

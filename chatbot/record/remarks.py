@@ -61,6 +61,14 @@ class Remarks:
         with reading(self._engine) as connection:
             return connection.execute(wanted).scalar_one_or_none() or {}
 
+    def about(self, conversation_id: str) -> Mapping[str, Mapping[str, str]]:
+        """All particulars, by kind: what whoever takes over wants to know before reading."""
+        wanted = select(particulars.c.kind, particulars.c.fields).where(
+            particulars.c.conversation_id == conversation_id
+        )
+        with reading(self._engine) as connection:
+            return {kind: fields for kind, fields in connection.execute(wanted)}  # noqa: C416 - rows are no pairs
+
     def _put(self, table: Table, conversation_id: str, values: Mapping[str, object], **key: str) -> None:
         with writing(self._engine) as connection:
             add_conversation(connection, conversation_id, "widget", None)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from chatbot.assemble import open_records
+from chatbot.assemble import open_database, open_records
+from chatbot.record.remarks import Remarks
 from chatbot.settings import load_settings
 from chatbot.types import Decline, Message, Reply, Turn, Understanding
 from knowledge.errors import StoreError
@@ -71,3 +72,21 @@ def test_a_turn_that_is_not_there_is_said_to_be_missing(project: Path) -> None:
 
     assert isinstance(failed.exception, StoreError)
     assert "There is no turn 'zzz'" in str(failed.exception)
+
+
+def test_what_the_form_and_the_page_said_stands_above_the_reasons(project: Path) -> None:
+    engine = open_database(load_settings())
+    Remarks(engine).tell("c1", "prechat", {"name": "Ada [x]"})
+    Remarks(engine).tell("c1", "context", {"plan": "gold"})
+
+    said = CliRunner().invoke(app, ["explain"])
+    as_json = CliRunner().invoke(app, ["explain", "--json"])
+    exported = CliRunner().invoke(app, ["export", "chats", str(project / "chats.jsonl")])
+
+    engine.dispose()
+    assert "the form before the chat: name = Ada [x]" in said.stdout
+    assert "the page around the chat: plan = gold" in said.stdout
+    about = {"prechat": {"name": "Ada [x]"}, "context": {"plan": "gold"}}
+    assert json.loads(as_json.stdout)["about"] == about
+    assert exported.exit_code == 0
+    assert json.loads((project / "chats.jsonl").read_text("utf-8"))["about"] == about

@@ -27,9 +27,10 @@ def explain(
 
     The id of a turn stands in the chat page's panel, in the API's answers and in the log.
     """
-    from chatbot.assemble import open_knowledge, open_policy, open_records
+    from chatbot.assemble import open_database, open_knowledge, open_policy, open_records
     from chatbot.decide.explain import what_would_change
     from chatbot.record.codec import encode_turn
+    from chatbot.record.remarks import Remarks
     from chatbot.settings import load_settings
 
     settings = load_settings()
@@ -41,6 +42,7 @@ def explain(
             raise StoreError(msg)
         before = records.history(found.message.conversation_id, limit=10_000)
         before = [one for one in before if one.sequence < found.sequence]
+        about = Remarks(open_database(settings)).about(found.message.conversation_id)
         entries = sum(1 for _ in knowledge.entries())
         policy = open_policy(settings, knowledge, entries=entries)
         changes = what_would_change(policy, found, before[-settings.understanding.context_turns :])
@@ -48,10 +50,13 @@ def explain(
         records.close()
     if as_json:
         told = [{"if": one.condition, "then": one.decision.kind, "because": one.reason} for one in changes]
-        print_json({**encode_turn(found), "what_would_change": told})
+        print_json({**encode_turn(found), "about": dict(about), "what_would_change": told})
         return
     out.print(f"[bold]{escape(found.message.text)}[/]\n[dim]{found.id}[/]\n")
     out.print(escape(found.reply.text) + "\n")
+    for kind, fields in about.items():
+        told_by = "the form before the chat" if kind == "prechat" else "the page around the chat"
+        out.print(f"{told_by}: {escape(', '.join(f'{name} = {value}' for name, value in fields.items()))}")
     show(found)
     show_changes(changes)
 

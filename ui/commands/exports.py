@@ -52,18 +52,21 @@ def chats(
         bool, typer.Option("--messages", help="One conversation a line, in OpenAI-messages form.")
     ] = False,
 ) -> None:
-    """Write recorded conversations, personal numbers masked."""
-    from chatbot.assemble import open_records
+    """Write recorded conversations with ratings, forms and what their pages told; personal numbers masked."""
+    from chatbot.assemble import open_database, open_records
     from chatbot.record.export import export_turns
+    from chatbot.record.remarks import Remarks
     from chatbot.settings import load_settings
 
-    store = open_records(load_settings())
+    settings = load_settings()
+    store, remarks = open_records(settings), Remarks(open_database(settings))
     with progress_bars() as report:
         count = export_turns(
             store,
             file,
             since=since,
             form="messages" if messages else "turns",
+            about=remarks.about,
             progress=lambda done, total: report("Exporting", done / total if total else 1.0),
         )
     talk.print(f"{count} turns are in {file}.")

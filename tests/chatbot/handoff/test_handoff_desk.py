@@ -130,6 +130,17 @@ def test_the_webhook_is_told_what_a_person_needs(engine: Engine, receiver: Recei
     assert datetime.fromisoformat(str(event["opened_at"])).tzinfo is not None
 
 
+def test_the_webhook_is_told_what_the_form_and_the_page_said(engine: Engine, receiver: Receiver) -> None:
+    known = {"c1": {"prechat": {"name": "Ada"}, "context": {"plan": "gold"}}}
+    desk = SqlDesk(engine, webhook=receiver.url, about=lambda conversation: known[conversation])
+
+    desk.open(_handoff())
+    desk.close()
+
+    (event,) = receiver.events
+    assert event["about"] == known["c1"]
+
+
 def test_a_receiver_in_trouble_is_asked_again(engine: Engine, receiver: Receiver) -> None:
     receiver.statuses = [503, 500]
     desk = SqlDesk(engine, webhook=receiver.url, retry_after_s=0.01)

@@ -12,6 +12,7 @@ from record_cases import a_message, a_turn, new_database
 
 from chatbot.record.codec import decode_turn
 from chatbot.record.export import export_turns
+from chatbot.record.remarks import Remarks
 from chatbot.record.store import SqlTurnStore
 from chatbot.types import Rating
 from knowledge.database import open_engine
@@ -46,6 +47,24 @@ def test_every_turn_is_a_line_with_its_rating(store: SqlTurnStore, tmp_path: Pat
         None,
     ]
     assert "消息 0" in (tmp_path / "new" / "turns.jsonl").read_text("utf-8")
+
+
+def test_the_form_and_the_page_of_a_conversation_stand_on_its_first_line(
+    store: SqlTurnStore, tmp_path: Path
+) -> None:
+    engine = open_engine(new_database(tmp_path))
+    remarks = Remarks(engine)
+    for name in ("c1", "c1", "c2"):
+        store.append(a_turn(a_message(name, "hi")))
+    remarks.tell("c1", "prechat", {"name": "Ada"})
+    remarks.tell("c1", "context", {"page": "/cart"})
+    remarks.tell("c1", "context", {"plan": "gold"})
+
+    export_turns(store, tmp_path / "turns.jsonl", about=remarks.about)
+
+    told = [line.get("about") for line in _lines(tmp_path / "turns.jsonl")]
+    engine.dispose()
+    assert told == [{"prechat": {"name": "Ada"}, "context": {"plan": "gold"}}, None, None]
 
 
 def test_a_conversation_can_be_written_as_chat_messages(store: SqlTurnStore, tmp_path: Path) -> None:
