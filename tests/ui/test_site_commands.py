@@ -76,6 +76,26 @@ def test_a_dry_run_writes_nothing() -> None:
     assert [site["name"] for site in told("list")] == ["Shop"]
 
 
+def test_a_running_server_follows_by_itself_but_a_bot_that_it_has_not_opened_needs_a_new_start(
+    tmp_path: Path,
+) -> None:
+    write_project(tmp_path / "bank", demo=False)
+
+    own = kefu("add", "Shop", "--origin", "https://a.example")
+    bank = kefu("add", "Bank", "--bot", str(tmp_path / "bank"), "--json")
+    again = kefu("edit", "bank", "--name", "The bank")
+    moved = kefu("edit", "shop", "--bot", str(tmp_path / "bank"))
+    tried = kefu("add", "Trial", "--bot", str(tmp_path / "bank"), "--dry-run")
+
+    assert "follows within seconds" in own.stderr
+    assert "follows within seconds" in again.stderr
+    for said in (bank, moved):
+        assert "Start the server again" in said.stderr
+        assert "seconds" not in said.stderr
+    assert json.loads(bank.stdout)["id"] == "bank"
+    assert tried.stderr == ""
+
+
 def test_a_bot_is_the_project_folder_of_another_one(shop: Path, tmp_path: Path) -> None:
     write_project(tmp_path / "bank", demo=False)
 

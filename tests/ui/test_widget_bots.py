@@ -124,6 +124,24 @@ async def test_a_conversation_is_found_again_after_a_restart(server: Server, tmp
     assert read.json()["id"] == shopper.opened["conversation_id"]
 
 
+async def test_a_site_that_is_added_while_the_server_runs_is_answered_or_told_to_wait_for_a_new_start(
+    server: Server, tmp_path: Path
+) -> None:
+    sites = open_sites(load_settings(tmp_path / "shop"))
+    sites.add(Site("late", "Late", ()))
+    sites.add(Site("guest", "Guest", (), str(tmp_path / "guest")))
+
+    async with server.client() as client:
+        late = await _visitor(client, "late")
+        said = await late.say("When are you open?")
+        guest = await client.post("/api/widget/session", json={"site": "guest"})
+
+    assert said.json()["reply"]["text"] == "From 9 to 6."
+    assert guest.status_code == 503
+    assert guest.json()["type"].endswith("bot-not-running")
+    assert "Start the server again" in guest.json()["detail"]
+
+
 async def test_no_id_of_a_visitors_conversation_opens_another_door(server: Server) -> None:
     async with server.client() as client:
         shopper = await _visitor(client, "shop")

@@ -52,7 +52,7 @@ def add(
     site = checked_site(Site(number, name, tuple(origin or ()), _bot_folder(settings, bot)))
     site = site if dry_run else store.add(site)
     _print(settings, site, (), as_json=as_json)
-    if not as_json:
+    if not dry_run:
         _advise(site, new_bot=bool(site.bot))
 
 
@@ -110,7 +110,7 @@ def edit(
     site = checked_site(Site(before.id, name or before.name, tuple(origins), folder))
     site = site if dry_run else store.replace(site)
     _print(settings, site, store.keys(site.id), as_json=as_json)
-    if not as_json:
+    if not dry_run:
         _advise(site, new_bot=site.bot not in ("", before.bot))
 
 
@@ -233,4 +233,9 @@ def _advise(site: Site, *, new_bot: bool) -> None:
             f"{site.id} --origin https://help.shop.example"
         )
     if new_bot:
-        talk.print("Start the server again to open the bot of this site.")
+        talk.print(
+            "[bold]Start the server again[/] (stop 'kefu serve', then start it): it opens the bots of its sites when it "
+            f"starts, and until then the window says that the bot in {escape(site.bot)} does not run yet."
+        )
+    else:
+        talk.print("A server that runs already follows within seconds.")
