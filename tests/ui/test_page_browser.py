@@ -9,11 +9,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
 import uvicorn
+from payloads import payloads
 
 from chatbot.bot import Bot, Stages
 from chatbot.settings import Settings
@@ -422,6 +423,65 @@ def test_markup_from_customers_and_answers_is_shown_as_text(visitor: Visitor) ->
     sees(visitor.user_texts.last).to_have_text(EVIL)
     assert visitor.page.locator(".chat .message img, .chat .message script").count() == 0
     assert not [url for url in visitor.asked_for if "tracker.example" in url or url.endswith("/x")]
+
+
+ON_THE_PAGE = """() => ({
+  loading: [...document.querySelectorAll(".chat .message :is(img, iframe, object, embed, video, audio, source, base, meta, style, link, script, form, input)")].map((e) => e.outerHTML),
+  handlers: [...document.querySelectorAll("*")].flatMap((e) => [...e.attributes]).filter((a) => /^on/i.test(a.name)).map((a) => a.name),
+  links: [...document.querySelectorAll(".chat a[href]")].map((e) => e.href).filter((href) => !/^(https?|mailto|tel):/.test(href)),
+})"""
+
+
+AT_REST = "() => new Promise((done) => requestIdleCallback(() => setTimeout(done, 500)))"
+"""What would call home has done so by then."""
+
+
+def test_payloads_in_every_field_of_a_conversation_do_nothing(visitor: Visitor) -> None:
+    """In what the customer wrote, what was answered, its sources and its buttons: all as the store has it."""
+    attacks = payloads("http://tracker.example/b")
+    store = visitor.server.service.store
+    visitor.asks("how do i return an item")
+    first = store.turns[-1]
+    for number, attack in enumerate(attacks):
+        source = Citation(f"faq:{number}", attack, attack, "faq", attack)
+        reply = Reply(attack, [source], [attack, "Talk to a person"])
+        message = replace(first.message, text=attack, key=f"attack-{number}")
+        store.append(replace(first, id=f"attack-{number}", message=message, reply=reply))
+    said, asked = len(attacks) + 1, len(visitor.asked_for)
+
+    visitor.opens()
+    sees(visitor.user_texts).to_have_count(said)
+    sees(visitor.bot_texts).to_have_count(said)
+    for title in visitor.page.locator(".thought-group .title").all():
+        title.dispatch_event("click")
+    sees(visitor.page.locator(".chat blockquote").last).to_be_attached()
+
+    sees(visitor.page.locator(".chat .options")).to_contain_text(attacks[-1])
+    visitor.page.evaluate(AT_REST)
+    assert visitor.page.evaluate(ON_THE_PAGE) == {"loading": [], "handlers": [], "links": []}
+    assert [url for url in visitor.asked_for[asked:] if not url.startswith(visitor.server.url)] == []
+    assert visitor.complaints == []
+
+
+def test_payloads_that_are_asked_and_streamed_do_nothing(visitor: Visitor) -> None:
+    attacks, asked = payloads("http://tracker.example/b"), len(visitor.asked_for)
+    longest = visitor.server.service.settings.understanding.max_characters
+    batches = [""]
+    for attack in attacks:
+        if len(batches[-1]) + len(attack) + 2 > longest:
+            batches.append("")
+        batches[-1] += f"{attack} \n"
+
+    for batch in batches:
+        visitor.asks(f"evil {batch}"[:longest])
+
+    visitor.page.locator(".past-bar .toggle-button").click()
+    sees(visitor.page.locator(".past-list label").first).to_contain_text("<script>")
+    visitor.page.locator(".past-bar .toggle-button").click()
+    visitor.page.evaluate(AT_REST)
+    assert visitor.page.evaluate(ON_THE_PAGE) == {"loading": [], "handlers": [], "links": []}
+    assert [url for url in visitor.asked_for[asked:] if not url.startswith(visitor.server.url)] == []
+    assert visitor.complaints == []
 
 
 def test_a_message_that_is_too_long_is_refused_politely(visitor: Visitor) -> None:

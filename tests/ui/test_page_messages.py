@@ -78,6 +78,20 @@ def test_no_html_and_no_image_of_an_answer_reaches_the_page() -> None:
     assert shown == "&lt;img src=x> [pixel](http://tracker.example/a.png) [b][ref]  \nnext"
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("[x](file:///etc/passwd)", r"[x]\(file:///etc/passwd)"),
+        ("[x](/api/reset)", r"[x]\(/api/reset)"),
+        ("[x](java&#115;cript:a)", r"[x]\(java&#115;cript:a)"),
+        ("[x]: data:text/html,x", r"[x]\: data:text/html,x"),
+        ("[x](HTTPS://shop.example) [m](mailto:a@b.c) [t]( tel:1)",) * 2,
+    ],
+)
+def test_a_link_leads_to_a_page_an_address_or_a_number_or_is_none(text: str, shown: str) -> None:
+    assert plain(text) == shown
+
+
 def test_an_answer_that_is_still_arriving_is_as_harmless_as_a_whole_one() -> None:
     said = "a <b> ![x](http://tracker.example/a.png)"
 

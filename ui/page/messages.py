@@ -18,13 +18,15 @@ ChatMessage: TypeAlias = dict[str, Any]
 """A message of gradio's Chatbot: role, content, and perhaps options and metadata."""
 
 _IMAGE = re.compile(r"!(?=\[)")
+_ODD_LINK = re.compile(r"\](?=[(:])(?![(:]\s*(?:https?://|mailto:|tel:))", re.IGNORECASE)
+"""Where Markdown would link to anything but a page, an address or a number."""
 _PUNCTUATION = re.compile(r"[\\`*_{}\[\]()#+\-.!|>~$&:/@=\"']")
 _SAFE_LINK = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
 
 
 def plain(text: str) -> str:
-    """Markdown without HTML and without images, from any text."""
-    return _IMAGE.sub("", text.replace("<", "&lt;")).replace("\n", "  \n")
+    """Markdown without HTML, without images and without odd links, from any text."""
+    return _ODD_LINK.sub(r"]\\", _IMAGE.sub("", text.replace("<", "&lt;"))).replace("\n", "  \n")
 
 
 def user_message(text: str) -> ChatMessage:
