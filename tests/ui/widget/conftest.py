@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -10,7 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from street import CHROMIUM, WIDGET, Handler, HostPages, Kefu, Street, make_demo, make_poisoned, running
+from aiosmtpd.controller import Controller
+from street import (
+    CHROMIUM,
+    WIDGET,
+    Handler,
+    HostPages,
+    Kefu,
+    PostOffice,
+    Street,
+    make_demo,
+    make_poisoned,
+    running,
+)
 
 from chatbot.assemble import open_sites
 from chatbot.settings import load_settings
@@ -37,12 +50,28 @@ def host_pages() -> Iterator[HostPages]:
 
 
 @pytest.fixture(scope="session")
+def post_office() -> Iterator[PostOffice]:
+    office = PostOffice()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        office.port = free.getsockname()[1]
+    controller = Controller(office, hostname="127.0.0.1", port=office.port)
+    controller.start()
+    try:
+        yield office
+    finally:
+        controller.stop()
+
+
+@pytest.fixture(scope="session")
 def kefu(
-    tmp_path_factory: pytest.TempPathFactory, models_cache: Path, host_pages: HostPages
+    tmp_path_factory: pytest.TempPathFactory,
+    models_cache: Path,
+    host_pages: HostPages,
+    post_office: PostOffice,
 ) -> Iterator[Kefu]:
     folder = tmp_path_factory.mktemp("widget") / "shop"
     make_demo(folder)
-    make_poisoned(folder.parent / "evil", host_pages.beacon)
+    make_poisoned(folder.parent / "evil", host_pages.beacon, smtp_port=post_office.port)
     sites = open_sites(load_settings(folder))
     add_demo_site(load_settings(folder))
     sites.add(Site("shop", "Shop", (host_pages.allowed, host_pages.distant)))

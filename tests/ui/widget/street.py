@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import Message
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,7 @@ from ui.commands.init import write_project
 from ui.commands.serve import prepare_demo
 
 if TYPE_CHECKING:
+    from aiosmtpd.smtp import Envelope
     from playwright.sync_api import Browser, BrowserContext, FrameLocator, Locator, LocatorAssertions, Page
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -43,6 +46,13 @@ name = "email"
 type = "email"
 required = true
 label = { en = "Your e-mail address", zh = "您的邮箱" }
+"""
+SMTP = """
+[widget.smtp]
+host = "127.0.0.1"
+port = {port}
+sender = "bot@evil.example"
+encryption = "none"
 """
 _HEAD = ["id", "question", "similar_questions", "answer", "category", "locale", "buttons"]
 
@@ -81,6 +91,21 @@ def payloads(beacon: str) -> list[str]:
     """Attacks in HTML and Markdown."""
     found: list[str] = json.loads(Path(__file__).with_name("payloads.json").read_text("utf-8"))
     return [payload.replace("BEACON", beacon) for payload in found]
+
+
+@dataclass
+class PostOffice:
+    """A mail server that keeps what it is given."""
+
+    mails: list[Message] = field(default_factory=list)
+    port: int = 0
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:
+        """Take a mail; what the envelope says stands in headers beside the mail's own."""
+        mail = message_from_bytes(envelope.original_content or b"", policy=policy.default)
+        mail["X-Envelope"] = f"{envelope.mail_from} > {', '.join(envelope.rcpt_tos)}"
+        self.mails.append(mail)
+        return "250 OK"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -169,11 +194,11 @@ def make_demo(folder: Path) -> None:
     _import(folder)
 
 
-def make_poisoned(folder: Path, beacon: str) -> None:
-    """A company whose stored answers, questions and buttons are attacks; it asks for an address first."""
+def make_poisoned(folder: Path, beacon: str, *, smtp_port: int) -> None:
+    """A company whose stored answers, questions and buttons are attacks; it asks for an address first and mails."""
     write_project(folder, demo=False)
     settings = folder / "kefu.toml"
-    settings.write_text(settings.read_text("utf-8") + PRECHAT, "utf-8")
+    settings.write_text(settings.read_text("utf-8") + PRECHAT + SMTP.format(port=smtp_port), "utf-8")
     with (folder / "faq.csv").open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(_HEAD)

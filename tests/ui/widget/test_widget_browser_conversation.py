@@ -11,7 +11,7 @@ from street import sees
 
 if TYPE_CHECKING:
     from playwright.sync_api import Route
-    from street import Street, Visitor
+    from street import PostOffice, Street, Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.models]
 EVENTS = """
@@ -349,24 +349,28 @@ def test_who_wants_a_person_need_not_fill_in_a_form(street: Street) -> None:
     sees(visitor.chat.get_by_label("Your e-mail address")).to_have_count(0)
 
 
-def test_a_transcript_that_was_mailed_is_announced(street: Street) -> None:
-    visitor = street.shop()
+def test_a_transcript_is_mailed_to_the_address_that_was_given(
+    street: Street, post_office: PostOffice
+) -> None:
+    visitor = street.visit(street.shop_page(bot="evil", attributes='data-prechat="false"'))
     visitor.opens()
-    visitor.asks("How long is the return period?")
-    sent: list[Any] = []
+    visitor.asks("payload0x, and what about <b>this</b>?")
+    before = len(post_office.mails)
 
-    def take(route: Route) -> None:
-        sent.append(route.request.post_data_json)
-        route.fulfill(status=202)
-
-    visitor.page.route("**/api/widget/transcript", take)
     visitor.chat.get_by_role("button", name="More").click()
     visitor.chat.get_by_role("menuitem", name="E-mail transcript").click()
-    visitor.chat.locator("form.card input").fill("me@example.com")
+    visitor.chat.locator("form.card input").fill("me@mail.example")
     visitor.chat.locator("form.card input").press("Enter")
-
     sees(visitor.chat.locator(".list > .note")).to_have_text("The transcript is on its way.")
-    assert sent == [{"email": "me@example.com"}]
+    visitor.until(lambda: len(post_office.mails) > before)
+
+    (mail,) = post_office.mails[before:]
+    assert mail["X-Envelope"] == "bot@evil.example > me@mail.example"
+    assert (mail["From"], mail["To"]) == ("bot@evil.example", "me@mail.example")
+    assert mail.get_content_type() == "text/plain"
+    said = str(mail.get_payload(decode=True), "utf-8")  # type: ignore[arg-type]
+    assert "You: payload0x, and what about <b>this</b>?" in said
+    assert len(re.findall(r"^\[\d{4}-\d\d-\d\d \d\d:\d\d\] ", said, re.MULTILINE)) == 2
 
 
 def test_on_a_touch_screen_no_keyboard_covers_what_there_is_to_read(street: Street) -> None:

@@ -128,18 +128,30 @@ def test_names_from_an_identity_and_a_form_are_text(street: Street) -> None:
     assert_nothing_happened(street, visitor)
 
 
-@pytest.mark.parametrize(
-    "address", ["/site/?question=<img src=x onerror=alert(1)>#<script>alert(1)</script>"]
-)
-def test_the_sample_site_asks_attacks_as_questions(street: Street, address: str) -> None:
-    visitor = street.visit(street.kefu.url + address)
+def test_the_sample_site_asks_attacks_as_questions_and_shows_them_as_answers(street: Street) -> None:
+    """Of the poisoned company, so that questions, answers, titles and buttons are attacks at once."""
+    attacks = payloads(street.host_pages.beacon)
+    context = street.context()
+
+    def poisoned(route: Route) -> None:
+        page = route.fetch()
+        body = page.text().replace('data-bot="demo"', 'data-bot="evil" data-prechat="false"')
+        route.fulfill(response=page, body=body)
+
+    context.route("**/site/en.html*", poisoned)
+    address = "/site/en.html?question=<img src=x onerror=alert(1)>#<script>alert(1)</script>"
+    visitor = street.visit(street.kefu.url + address, context=context)
     visitor.until(lambda: visitor.js("!!window.kefu"))
-    for attack in payloads(street.host_pages.beacon)[:8]:
+    for attack in attacks:
         visitor.page.locator("#question").fill(attack)
         visitor.page.locator("#question").press("Enter")
 
-    sees(visitor.turns).to_have_count(8, timeout=60_000)
+    sees(visitor.turns).to_have_count(len(attacks), timeout=180_000)
 
+    for summary in visitor.chat.locator("summary").all():
+        summary.evaluate("e => e.click()")
+    assert visitor.chat.locator("blockquote").count() > len(attacks) / 2
+    assert visitor.page.main_frame.evaluate(INVENTORY)["handlers"] == []
     assert_nothing_happened(street, visitor)
 
 

@@ -132,6 +132,45 @@ def test_the_sample_site_holds_no_inline_script_or_style(page: str) -> None:
         assert (SITE / name).exists(), name
 
 
+def documented(heading: str) -> set[str]:
+    """The names in the table under that heading of the README."""
+    section = (WIDGET / "README.md").read_text("utf-8").split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    first_cells = re.findall(r"^\| (`[^|]+`) \|", section, re.MULTILINE)
+    return {name for cell in first_cells for name in re.findall(r"`([\w:]+)", cell)}
+
+
+def test_every_option_method_and_event_of_the_readme_is_used_by_a_test_in_a_browser() -> None:
+    used = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*browser*.py"))
+
+    def kebab(name: str) -> str:
+        return re.sub("[A-Z]", lambda found: f"-{found[0].lower()}", name)
+
+    options, methods, events = map(documented, ("Options", "Methods", "Events"))
+    unused = {
+        *(
+            name
+            for name in options
+            if not re.search(rf"\bdata-{kebab(name)}=|[{{ ]{name}[:,] |[#&]{name}=", used)
+        ),
+        *(name for name in methods if not re.search(rf"\bkefu\.{name}\(", used)),
+        *(name for name in events if not re.search(rf"[\"']{name}[\"']", used)),
+    }
+
+    assert unused == set()
+    assert len(options) == 24
+    assert len(methods) == 13
+    assert len(events) == 8
+
+
+def test_the_readme_names_every_option_and_method_that_there_is() -> None:
+    code = (WIDGET / "options.mjs").read_text("utf-8")
+    known = set(re.findall(r"^  (\w+): ", code.split("ALLOWED = {", 1)[1].split("};", 1)[0], re.MULTILINE))
+    api = (WIDGET / "widget.js").read_text("utf-8").split("const api = {", 1)[1].split("\n  };", 1)[0]
+
+    assert documented("Options") == known
+    assert documented("Methods") == set(re.findall(r"^    (\w+)(?:: |\()", api, re.MULTILINE))
+
+
 def test_pictures_in_the_readme_are_there_and_light() -> None:
     named = re.findall(r"\]\(([^)]+\.png)\)", (WIDGET / "README.md").read_text("utf-8"))
 
