@@ -29,6 +29,7 @@ from ui.commands import (
     serve,
     site,
     train,
+    train_data,
 )
 from ui.commands.eval import app as evaluations
 
@@ -54,6 +55,7 @@ app.command("calibrate", rich_help_panel="Knowledge")(calibrate.calibrate)
 app.command("serve", rich_help_panel="Talk")(serve.serve)
 app.command("demo", rich_help_panel="Talk")(serve.demo)
 app.command("chat", rich_help_panel="Talk")(chat.chat)
+train.app.add_typer(train_data.app, name="data")
 app.add_typer(train.app, name="train", rich_help_panel="Learn")
 app.add_typer(evaluations, name="eval", rich_help_panel="Measure")
 app.add_typer(bench.app, name="bench", rich_help_panel="Measure")

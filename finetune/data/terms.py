@@ -1,0 +1,36 @@
+"""Words of shops and support that people say in the other language in mid-sentence: 帮我 cancel 一下 order."""
+
+from __future__ import annotations
+
+TERMS = {
+    "订单": "order",
+    "快递": "delivery",
+    "物流": "tracking",
+    "包裹": "parcel",
+    "退款": "refund",
+    "退货": "return",
+    "换货": "exchange",
+    "取消": "cancel",
+    "发票": "invoice",
+    "优惠券": "coupon",
+    "密码": "password",
+    "账号": "account",
+    "账户": "account",
+    "会员": "member",
+    "积分": "points",
+    "保修": "warranty",
+    "维修": "repair",
+    "门店": "store",
+    "地址": "address",
+    "付款": "payment",
+    "耳机": "headphones",
+    "手机": "phone",
+    "平板": "tablet",
+    "笔记本": "laptop",
+    "充电器": "charger",
+    "屏幕": "screen",
+    "电池": "battery",
+    "价格": "price",
+    "折扣": "discount",
+    "客服": "support",
+}
