@@ -34,6 +34,13 @@ class TrainedModel:
     metrics: Mapping[str, Any]
     promoted: bool
 
+    @property
+    def measured(self) -> tuple[str, float, float]:
+        """The figure that a model of its task is known by: its name, what it is, and what it was before training."""
+        name = str(self.metrics.get("measure", "p_at_1"))
+        after, before = (float(self.metrics.get(key, 0.0)) for key in (name, f"{name}_before"))
+        return name, after, before
+
 
 class Registry:
     """The fine-tuned models below one folder.

@@ -65,6 +65,16 @@ class Checkpoints(Protocol):
         ...
 
 
+class NoCheckpoints:
+    """Keeps nothing; implements Checkpoints."""
+
+    def last(self) -> None:
+        """Nothing was kept."""
+
+    def save(self, tensors: dict[str, Tensor], epochs: list[dict[str, Any]]) -> None:
+        """Keep nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Work(Generic[Batch]):
     """What a task brings."""

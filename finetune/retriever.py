@@ -220,13 +220,14 @@ def _next(order: list[int], used: Any) -> int | None:
 
 
 def _describe(wordings: Wordings, run: RetrieverRun) -> dict[str, Any]:
+    texts = [asdict(text) for text in (*wordings.learn, *wordings.held_out)]
     return {
         "task": TASK,
         "texts": len(wordings.learn),
         "groups": wordings.groups,
         "held_out": len(wordings.held_out),
         "locales": {locale: wordings.locales.count(locale) for locale in sorted(set(wordings.locales))},
-        "data_sha256": digest([asdict(text) for text in (*wordings.learn, *wordings.held_out)], run),
+        "data_sha256": digest([texts, run.model_dump()]),
         "run": run.model_dump(),
     }
 

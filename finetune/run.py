@@ -24,6 +24,7 @@ from knowledge.errors import SettingsError
 
 RUN = "run.toml"
 CARD = "README.md"
+LABELS = "labels.json"
 
 Settings = TypeVar("Settings", bound=Table)
 
@@ -116,10 +117,51 @@ class KeptCheckpoints:
         fresh.replace(self.path)
 
 
-def digest(data: object, run: Table) -> str:
-    """SHA-256 of data and settings: the same run again has the same."""
-    content = json.dumps([data, run.model_dump(mode="json")], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()
+def digest(content: object) -> str:
+    """SHA-256 of what JSON can say."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def described(task: str, counts: Mapping[str, int], data: Mapping[str, Any], run: Table) -> dict[str, Any]:
+    """What a run learns from, for metrics.json.
+
+    Args:
+        task: Of the model.
+        counts: Examples of each part.
+        data: File and SHA-256 of each part.
+        run: Its settings.
+    """
+    settings = run.model_dump(mode="json")
+    return {
+        "task": task,
+        "examples": counts,
+        "data": data,
+        "data_sha256": digest([data, settings]),
+        "run": settings,
+    }
+
+
+def outcome(
+    measure: str, before: Mapping[str, Any], after: Mapping[str, Any], learned: Learned
+) -> dict[str, Any]:
+    """What came out, for metrics.json: the one figure that a model is known by, then all.
+
+    Args:
+        measure: Name of that figure.
+        before: Figures on the test part, before learning.
+        after: The same of the model as it was written.
+        learned: How it went.
+    """
+    return {
+        "measure": measure,
+        f"{measure}_before": round(before[measure], 4),
+        measure: round(after[measure], 4),
+        "held_out_before": learned.before,
+        "held_out_after": learned.after,
+        "epochs": curve(learned),
+        "test_before": before,
+        "test": after,
+    }
 
 
 def curve(learned: Learned) -> list[dict[str, Any]]:
@@ -132,6 +174,11 @@ def write_model(place: Path, run: Table, metrics: Mapping[str, Any], card: str) 
     (place / METRICS).write_text(json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", "utf-8")
     (place / RUN).write_text(_toml(run.model_dump(mode="json")), "utf-8")
     (place / CARD).write_text(card, "utf-8")
+
+
+def write_labels(place: Path, names: Sequence[str]) -> None:
+    """The classes of a network, in the order of what it gives."""
+    (place / LABELS).write_text(json.dumps(list(names), indent=0, ensure_ascii=False) + "\n", "utf-8")
 
 
 def model_card(title: str, lead: str, *, points: Sequence[str], metrics: Mapping[str, Any]) -> str:

@@ -25,18 +25,27 @@ def fit_sentiment(
 
 
 def measure_sentiment(head: Head, texts: Sequence[str], labels: Sequence[str]) -> dict[str, Any]:
-    """Accuracy, macro F1, and precision, recall and F1 of each label."""
-    from sklearn.metrics import classification_report
-
+    """`sentiment_figures` of the head, and how much the lexicon counts in it."""
     views = head.viewer.look(texts, figures=lexicon_scores(texts))
     said = [head.names[place] for place in head.fit.scores(views).argmax(axis=1)]
+    return {**sentiment_figures(labels, said), "lexicon_weight": head.fit.recipe.blend.figures}
+
+
+def sentiment_figures(labels: Sequence[str], said: Sequence[str]) -> dict[str, Any]:
+    """Accuracy, macro F1, and precision, recall and F1 of each label.
+
+    Args:
+        labels: The right one of each text.
+        said: What the model said.
+    """
+    from sklearn.metrics import classification_report
+
     found = classification_report(labels, said, output_dict=True, zero_division=0)
     names = sorted(set(labels))
     return {
         "accuracy": sum(a == b for a, b in zip(labels, said, strict=True)) / len(said),
         "macro_f1": float(np.mean([found[name]["f1-score"] for name in names])),
         "labels": {name: found[name] for name in names},
-        "lexicon_weight": head.fit.recipe.blend.figures,
     }
 
 

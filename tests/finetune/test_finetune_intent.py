@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import BertConfig, BertModel
+from tiny_bert import write_tiny_bert
 
 from chatbot.evaluate.intents import Labelled, fit_intents
 from fakes import FakeEncoder
-from finetune.intent import Start, estimated_minutes, plan_for, prepare, train
-from finetune.intent_model import fit_mixed
+from finetune.classifier import TaskPace, TaskTable, open_classifier, train
+from finetune.intent_model import estimated_minutes, fit_mixed, pace_for
+from finetune.learning import NoCheckpoints
+from finetune.wordings import Text
 from knowledge.errors import ModelError
 
+EVERY_LAYER = TaskTable(first_layer=0, rank=0)
 FRAMES = {"track": "where is my {}", "return": "send back the {}", "price": "what does the {} cost"}
 THINGS = ["lamp", "chair", "table", "sofa", "desk", "shelf", "mirror", "carpet", "stool", "bed"]
 TEXTS = [frame.format(thing) for frame in FRAMES.values() for thing in THINGS]
@@ -33,75 +33,73 @@ def _threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Start:
-    """A BERT of two narrow layers with random weights, and a tokenizer of the words above."""
-    words = sorted({word for text in TEXTS for word in text.split()})
-    vocabulary = {word: place for place, word in enumerate(["[UNK]", *words])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.save(str(tmp_path / "tokenizer.json"))
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=80,
-    )
-    BertModel(config, add_pooling_layer=False).save_pretrained(tmp_path)
-    assert json.loads((tmp_path / "config.json").read_text())["model_type"] == "bert"
-    return Start(tmp_path, prefix="")
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[str, str]]:
+    words = [word for text in TEXTS for word in text.split()]
+    return write_tiny_bert(tmp_path_factory.mktemp("tiny"), words, layers=2), ("", "")
 
 
 def silent(what: str, done: float) -> None: ...
 
 
-def test_intents_are_learned_and_word_embeddings_stay(start: Start) -> None:
-    plan = replace(plan_for(len(TEXTS)), epochs=12)
-    training = prepare(TEXTS, LABELS, start, plan=plan, seed=0)
-    before = training.network.body.embeddings.word_embeddings.weight.clone()
+def test_intents_are_learned_and_word_embeddings_stay(base: tuple[Path, tuple[str, str]]) -> None:
+    network = open_classifier(base, EVERY_LAYER, classes=3)
+    before = network.encoder.body.embeddings.word_embeddings.weight.clone()
+    states = network.encoder.below([Text(text, 0) for text in TEXTS], progress=silent)
+    network.start_from(network.encoder.vectors(states), LABELS)
+    pace = TaskPace(epochs=12, learning_rate=1e-3, batch_size=8, patience=12)
 
-    network = train(training, held_out=(TEXTS[::3], LABELS[::3]), progress=silent)
+    learned = train(
+        network,
+        (states, LABELS),
+        (states[::3], LABELS[::3]),
+        pace,
+        checkpoints=NoCheckpoints(),
+        progress=silent,
+    )
 
-    assert (network.probabilities(TEXTS).argmax(axis=1) == LABELS).mean() > 0.9
-    assert torch.equal(network.body.embeddings.word_embeddings.weight, before)
+    assert learned.epochs[-1].loss < learned.epochs[0].loss
+    assert (network.probabilities(states).argmax(axis=1) == LABELS).mean() > 0.9
+    assert torch.equal(network.encoder.body.embeddings.word_embeddings.weight, before)
 
 
-def test_the_estimate_changes_no_weight(start: Start) -> None:
-    training = prepare(TEXTS, LABELS, start, plan=plan_for(len(TEXTS)), seed=0)
-    before = training.network.centres.detach().clone()
+def test_the_estimate_changes_no_weight(base: tuple[Path, tuple[str, str]]) -> None:
+    network = open_classifier(base, EVERY_LAYER, classes=3)
+    states = network.encoder.below([Text(text, 0) for text in TEXTS], progress=silent)
+    before = [weight.detach().clone() for weight in network.parameters()]
 
-    minutes = estimated_minutes(training)
+    minutes = estimated_minutes(network, states, LABELS, pace_for(len(TEXTS), seed=0))
 
     assert minutes > 0
-    assert torch.equal(training.network.centres, before)
+    assert all(torch.equal(one, two) for one, two in zip(network.parameters(), before, strict=True))
 
 
 def test_many_examples_get_five_epochs_and_few_get_more() -> None:
-    assert (plan_for(10_000).epochs, plan_for(770).epochs) == (5, 15)
+    assert (pace_for(10_000, seed=0).epochs, pace_for(770, seed=0).epochs) == (5, 15)
 
 
-def test_no_time_means_no_training(start: Start) -> None:
+def test_no_time_means_no_training(base: tuple[Path, tuple[str, str]]) -> None:
     learn = Labelled(tuple(TEXTS), tuple(NAMES))
     head = fit_intents(learn, None, FakeEncoder(), seed=0)
 
     model, minutes = fit_mixed(
-        head, learn, None, start, seed=0, loss=0.01, budget_minutes=0.0, shares=(0.5,), progress=silent
+        head, learn, None, base, seed=0, loss=0.01, budget_minutes=0.0, shares=(0.5,), progress=silent
     )
 
     assert model is None
     assert minutes > 0
 
 
-def test_the_mixture_judges_texts(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("finetune.intent_model.plan_for", lambda count: replace(plan_for(count), epochs=2))
+def test_the_mixture_judges_texts(
+    base: tuple[Path, tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = TaskPace(epochs=2, learning_rate=1e-3)
+    monkeypatch.setattr("finetune.intent_model.pace_for", lambda count, *, seed: short)
     learn = Labelled((*TEXTS, "tell me a joke"), (*NAMES, "oos"))
     head = fit_intents(learn, None, FakeEncoder(), seed=0)
 
     model, _ = fit_mixed(
-        head, learn, None, start, seed=0, loss=0.01, budget_minutes=None, shares=(0.0, 0.5), progress=silent
+        head, learn, None, base, seed=0, loss=0.01, budget_minutes=None, shares=(0.0, 0.5), progress=silent
     )
 
     assert model is not None
@@ -111,5 +109,5 @@ def test_the_mixture_judges_texts(start: Start, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="cannot be trained"):
-        prepare(TEXTS, LABELS, Start(tmp_path, prefix=""), plan=plan_for(30), seed=0)
+    with pytest.raises(ModelError, match="not a sentence-transformers folder"):
+        open_classifier((tmp_path, ("", "")), EVERY_LAYER, classes=3)

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import BertConfig, BertModel
+from tiny_bert import write_tiny_bert
 
 from chatbot.registry import Registry
 from finetune.encoder import LearningEncoder
@@ -66,32 +65,8 @@ def _threads() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sentence-transformers folder: a BERT of three narrow layers with random weights."""
-    folder = tmp_path_factory.mktemp("tiny")
-    words = sorted({word for entry in the_entries() for text in entry.questions for word in text.split()})
-    tokenizer = Tokenizer(
-        models.WordLevel({word: place for place, word in enumerate(["[UNK]", *words])}, "[UNK]")
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.save(str(folder / "tokenizer.json"))
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(words) + 1,
-        hidden_size=32,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=80,
-    )
-    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
-    modules = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]
-    modules.append(
-        {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}
-    )
-    (folder / "modules.json").write_text(json.dumps(modules))
-    (folder / "1_Pooling").mkdir()
-    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
-    return folder
+    words = [word for entry in the_entries() for text in entry.questions for word in text.split()]
+    return write_tiny_bert(tmp_path_factory.mktemp("tiny"), words)
 
 
 class Memory:

@@ -50,10 +50,11 @@ def list_models(*, as_json: Json = False) -> None:
         table.add_row(entry.name, entry.purpose, entry.licence, size, entry.state, str(entry.path))
     out.print(table)
     if trained:
-        table = Table("trained model", "for", "held-out found first", "before", "state")
+        table = Table("trained model", "for", "held out", "", "before", "state")
         for model in trained:
-            measured = [_percent(model.metrics.get(key)) for key in ("p_at_1", "p_at_1_before")]
-            table.add_row(model.name, model.task, *measured, "in force" if model.promoted else "")
+            figure, after, before = model.measured
+            state = "in force" if model.promoted else ""
+            table.add_row(model.name, model.task, figure, f"{after:.1%}", f"{before:.1%}", state)
         out.print(table)
 
 
@@ -76,7 +77,7 @@ def verify(*, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-Task = Annotated[str, typer.Argument(help="What the model is for: retriever.")]
+Task = Annotated[str, typer.Argument(help="What the model is for: retriever, intent, slots ...")]
 Name = Annotated[str, typer.Argument(help="'kefu models list' shows them.")]
 
 
@@ -123,7 +124,12 @@ def promote(
 
     settings = load_settings()
     model = _registry().model(task, name)
-    after, before = (float(model.metrics.get(key, 0.0)) for key in ("p_at_1", "p_at_1_before"))
+    if task != "retriever":
+        raise ModelError(
+            f"The bot answers without {task} models, so '{name}' cannot be put in force. "
+            f"'kefu models show {task} {name}' tells what it can; a retriever can be promoted."
+        )
+    _, after, before = model.measured
     if after < before and not force:
         raise ModelError(
             f"The {task} model '{name}' finds {after:.1%} of the held-out wordings first, {before:.1%} were found "
@@ -161,7 +167,3 @@ def _flat(metrics: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     for key, value in metrics.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
-
-
-def _percent(share: object) -> str:
-    return f"{share:.1%}" if isinstance(share, float) else "-"

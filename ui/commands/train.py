@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from ui.commands.train_encoder import intent, sentiment, slots
 from ui.terminal import out, print_json, progress_bars, talk
 
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ app = typer.Typer(no_args_is_help=True, help="Fine-tune models on your own knowl
 @app.callback()
 def _train() -> None:
     """Fine-tune models on your own knowledge, offline."""
+
+
+app.command("intent")(intent)
+app.command("slots")(slots)
+app.command("sentiment")(sentiment)
 
 
 @app.command()

@@ -85,17 +85,14 @@ def _fit(
     if method is Method.head:
         return head, chosen
     from chatbot.settings import load_settings
-    from finetune.intent import Start
     from finetune.intent_model import fit_mixed
 
     settings = load_settings()
-    base, (prefix, _) = settings.knowledge.encoder.weights(cache=settings.project.models_cache)
-    start = Start(base, prefix)
     mixed, minutes = fit_mixed(
         head,
         train,
         valid,
-        start,
+        settings.knowledge.encoder.weights(cache=settings.project.models_cache),
         seed=run.seed,
         loss=loss,
         budget_minutes=budget_minutes if method is Method.auto else None,

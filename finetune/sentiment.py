@@ -1,0 +1,92 @@
+"""Fine-tune the encoder to tell feelings apart: kefu train sentiment. Two classes, three, or as many as there are.
+
+Read from top to bottom: settings, the run, its card.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from chatbot.evaluate.sentiment import sentiment_figures
+from chatbot.registry import Registry
+from finetune.classifier import TaskPace, TaskTable, fine_tune, names_of, open_classifier
+from finetune.examples import DataTable, Example, Split
+from finetune.learning import Table
+from finetune.run import described, model_card, new_model, outcome, write_labels, write_model
+from knowledge.types import Matrix, Progress
+
+TASK = "sentiment"
+
+
+class SentimentRun(Table):
+    """A run.toml of this task."""
+
+    data: DataTable = DataTable()
+    """CSV with text,label."""
+    model: TaskTable = TaskTable()
+    train: TaskPace = TaskPace()
+
+
+def train_sentiment(
+    examples: Split[Example],
+    run: SentimentRun,
+    *,
+    base: tuple[Path, tuple[str, str]],
+    registry: Registry,
+    name: str,
+    work: Path,
+    progress: Progress,
+) -> Mapping[str, Any]:
+    """Train a classifier of feelings and put it among the project's models; its metrics.
+
+    Args:
+        examples: To learn from and be judged by.
+        run: The settings.
+        base: Folder of the encoder, and its prefixes of queries and passages.
+        registry: Gets the model.
+        name: Of the model.
+        work: Where checkpoints are kept until the run ends well; a stopped run of the same name goes on from there.
+        progress: Told what is being done.
+
+    Raises:
+        KnowledgeError: Fewer than two labels.
+        ModelError: The encoder cannot be trained, or the name is taken.
+    """
+    begun = time.monotonic()
+    names = names_of(examples)
+    about = described(TASK, examples.counts, examples.data, run)
+    seed, belongs = run.train.seed, about["data_sha256"]
+    with new_model(registry, TASK, name, work=work, belongs=belongs, seed=seed) as (place, kept):
+        network = open_classifier(base, run.model, classes=len(names), dropout=run.train.dropout)
+        tuned = fine_tune(
+            network, examples, names, run.train, place=place, checkpoints=kept, progress=progress
+        )
+        gold = [one.label for one in examples.test]
+
+        def figures(shares: Matrix) -> dict[str, Any]:
+            return sentiment_figures(gold, [names[best] for best in shares.argmax(axis=1)])
+
+        before, after = figures(tuned.before.test), figures(tuned.after.test)
+        metrics = {**about, **outcome("accuracy", before, after, tuned.learned)}
+        metrics["seconds"] = round(time.monotonic() - begun)
+        write_labels(place, names)
+        write_model(place, run, metrics, _card(name, metrics))
+    return metrics
+
+
+def _card(name: str, metrics: Mapping[str, Any]) -> str:
+    before, after, counts = metrics["test_before"], metrics["test"], metrics["examples"]
+    each = ", ".join(f"{label} {row['f1-score']:.3f}" for label, row in after["labels"].items())
+    return model_card(
+        f"Sentiment {name}",
+        f"Feelings of a text, learned by the encoder from {counts['learn']} texts; {counts['valid']} chose the epoch,\n"
+        f"{counts['test']} were kept for the figures.",
+        points=[
+            f"Accuracy on the test: {before['accuracy']:.1%} before (nearest centre, frozen encoder), {after['accuracy']:.1%} after.",
+            f"Macro F1: {before['macro_f1']:.3f} before, {after['macro_f1']:.3f} after; F1 of {each}.",
+        ],
+        metrics=metrics,
+    )

@@ -1,0 +1,127 @@
+"""Fine-tune the encoder to tag words: kefu train slots. Names, numbers, dates: token classification, BIO.
+
+Read from top to bottom: settings, the run, its card; the network stands in tagging.py.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from chatbot.evaluate.files import OUTSIDE, TaggedSentence
+from chatbot.evaluate.slots import measure_slots
+from chatbot.registry import Registry
+from finetune.classifier import TaskTable
+from finetune.examples import DataTable, Split
+from finetune.learning import Table
+from finetune.run import described, model_card, new_model, outcome, write_labels, write_model
+from finetune.tagging import SlotsPace, open_tagger, train
+from knowledge.errors import KnowledgeError
+from knowledge.types import Progress
+
+TASK = "slots"
+
+
+class SlotsTable(TaskTable):
+    """[model]: which part of the encoder learns, and how."""
+
+    longest: int = Field(128, ge=8, le=512)
+    """Tokens of a sentence; words behind them are taken for O."""
+
+
+class SlotsRun(Table):
+    """A run.toml of this task."""
+
+    data: DataTable = DataTable()
+    """CoNLL columns: word first, BIO tag last, an empty line between sentences; Chinese by character."""
+    model: SlotsTable = SlotsTable()
+    train: SlotsPace = SlotsPace()
+
+
+def train_slots(
+    sentences: Split[TaggedSentence],
+    run: SlotsRun,
+    *,
+    base: tuple[Path, tuple[str, str]],
+    registry: Registry,
+    name: str,
+    work: Path,
+    progress: Progress,
+) -> Mapping[str, Any]:
+    """Train a tagger and put it among the project's models; its metrics.
+
+    Args:
+        sentences: To learn from and be judged by.
+        run: The settings.
+        base: Folder of the encoder, and its prefixes of queries and passages.
+        registry: Gets the model.
+        name: Of the model.
+        work: Where checkpoints are kept until the run ends well; a stopped run of the same name goes on from there.
+        progress: Told what is being done.
+
+    Raises:
+        KnowledgeError: No word of the training part has a tag.
+        ModelError: The encoder cannot be trained, or the name is taken.
+    """
+    begun = time.monotonic()
+    tags = _tags(sentences)
+    about = described(TASK, sentences.counts, sentences.data, run)
+    seed, belongs = run.train.seed, about["data_sha256"]
+    with new_model(registry, TASK, name, work=work, belongs=belongs, seed=seed) as (place, kept):
+        tagger = open_tagger(base, run.model, tags=tags, dropout=run.train.dropout)
+        learn, valid, test = (
+            tagger.read(part, progress=progress)
+            for part in (sentences.learn, sentences.valid, sentences.test)
+        )
+        tagger.start_from(learn)
+        before = measure_slots(sentences.test, tagger.tag(test))
+        learned = train(tagger, learn, valid, run.train, checkpoints=kept, progress=progress)
+        tagger.save(place)
+        tagger.load(place)
+        after = measure_slots(sentences.test, tagger.tag(test))
+        metrics = {**about, **outcome("f1", before, after, learned)}
+        metrics["seconds"] = round(time.monotonic() - begun)
+        write_labels(place, tags)
+        write_model(place, run, metrics, _card(name, metrics))
+    return metrics
+
+
+def _tags(sentences: Split[TaggedSentence]) -> list[str]:
+    """O first, then B-kind and I-kind of every kind, whether or not an example has it."""
+    kinds = sorted({tag[2:] for one in sentences.learn for tag in one.tags if tag != OUTSIDE})
+    if not kinds:
+        raise KnowledgeError(
+            "No word of the training file has a tag: all are O. Tag what is to be found as B-kind, I-kind."
+        )
+    return [OUTSIDE, *(f"{part}-{kind}" for kind in kinds for part in "BI")]
+
+
+def _card(name: str, metrics: Mapping[str, Any]) -> str:
+    before, after, counts = metrics["test_before"], metrics["test"], metrics["examples"]
+    words = after["tokens"]
+    lines = [
+        f"| {kind} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} | {row['entities']} |"
+        for kind, row in after["kinds"].items()
+    ]
+    tokens = [
+        f"| {tag} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1-score']:.3f} | {row['support']:.0f} |"
+        for tag, row in words.items()
+    ]
+    header = "| precision | recall | F1 | number |\n|---|---|---|---|---|"
+    card = model_card(
+        f"Slots {name}",
+        f"A tagger of {len(after['kinds'])} kinds, learned by the encoder from {counts['learn']} sentences; "
+        f"{counts['valid']} chose the epoch,\n{counts['test']} were kept for the figures.",
+        points=[
+            f"Entities found whole, F1: {before['f1']:.3f} before (linear head, frozen encoder), {after['f1']:.3f} after.",
+            f"Words tagged right, O included: {before['token_accuracy']:.1%} before, {after['token_accuracy']:.1%} after.",
+            f"Macro F1 of the tags, O included: {words['macro avg']['f1-score']:.3f}.",
+        ],
+        metrics=metrics,
+    )
+    entity_table = "\n".join([f"| entities {header}", *lines])
+    return "\n".join([card, entity_table, "", "\n".join([f"| words {header}", *tokens]), ""])
