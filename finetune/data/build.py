@@ -107,11 +107,7 @@ def build(
     counted: Counter[str] = Counter()
     masked: Counter[str] = Counter()
     counting = _counting(mask, masked)
-    grounder = Grounder(
-        company.retriever,
-        [question for entry in company.entries for question in entry.questions],
-        passages=company.passages,
-    )
+    grounder = Grounder(company.retriever, company.entries, passages=company.passages)
     taken, completions = _taken(reads, counting, material, counted)
     for done, exchange in enumerate(taken, start=1):
         learn_exchange(exchange, grounder, material, least=options.least_quality)

@@ -20,6 +20,7 @@ from knowledge.clean import normalise, width
 
 MOST_CONTEXT = 6
 """Messages before the question that go with it."""
+_THUMB_WEIGHT = 3.0
 _NEXT_WEIGHT = 2.0
 """What the customer says next is about this answer; stars are about all of them."""
 
@@ -77,6 +78,8 @@ class Exchange:
     reply: Said
     quality: float
     """0..1: the mean of what speaks for and against it; 0.5 when nothing does."""
+    judged: bool = True
+    """Whether anything speaks for or against it."""
 
     @property
     def id(self) -> str:
@@ -115,24 +118,32 @@ def exchanges(conversation: Conversation) -> Iterator[Exchange | SetAside]:
             continue
         number += 1
         answer = _told(reply.text)
-        later = next((one for one in messages[place + 2 :] if one.speaker == "customer"), None)
         why = _no_question(asked.text) or no_answer(answer)
         if why:
             told = f"{asked.text} -> {reply.text}"
             yield SetAside(conversation.place, why, told[:300], conversation.id)
             continue
-        yield Exchange(
-            conversation,
-            number,
-            tuple(
-                ("user" if one.speaker == "customer" else "assistant", one.text)
-                for one in messages[max(0, place - MOST_CONTEXT) : place]
-            ),
-            asked,
-            answer,
-            reply,
-            _quality(conversation, reply, later.text if later else "", asked.text),
-        )
+        yield _exchange(conversation, place, number, answer)
+
+
+def _exchange(conversation: Conversation, place: int, number: int, answer: str) -> Exchange:
+    messages = conversation.messages
+    asked, reply, *rest = messages[place:]
+    following = next((one.text for one in rest if one.speaker == "customer"), "")
+    signs = _signs(conversation, reply, following, asked.text)
+    return Exchange(
+        conversation,
+        number,
+        tuple(
+            ("user" if one.speaker == "customer" else "assistant", one.text)
+            for one in messages[max(0, place - MOST_CONTEXT) : place]
+        ),
+        asked,
+        answer,
+        reply,
+        sum(value * weight for value, weight in signs) / sum(weight for _, weight in signs) if signs else 0.5,
+        judged=bool(signs),
+    )
 
 
 def no_answer(answer: str) -> str:
@@ -165,11 +176,15 @@ def _no_question(text: str) -> str:
     return ""
 
 
-def _quality(conversation: Conversation, reply: Said, following: str, asked: str) -> float:
-    signs = [(conversation.satisfaction, 1.0), (conversation.resolved, 1.0), (reply.thumb, 3.0)]
-    signs.append((_reaction(following, asked), _NEXT_WEIGHT))
-    told = [(float(value), weight) for value, weight in signs if value is not None]
-    return sum(value * weight for value, weight in told) / sum(weight for _, weight in told) if told else 0.5
+def _signs(conversation: Conversation, reply: Said, following: str, asked: str) -> list[tuple[float, float]]:
+    """What speaks for (1) or against (0) an answer, with its weight."""
+    signs = (
+        (conversation.satisfaction, 1.0),
+        (conversation.resolved, 1.0),
+        (reply.thumb, _THUMB_WEIGHT),
+        (_reaction(following, asked), _NEXT_WEIGHT),
+    )
+    return [(float(value), weight) for value, weight in signs if value is not None]
 
 
 def _reaction(following: str, asked: str) -> float | None:

@@ -22,7 +22,8 @@ from chatbot.understand.rewrite import Rewriter
 from finetune.data.cleaning import joined
 from finetune.data.exchanges import does_not_know
 from knowledge.clean import normalise
-from knowledge.types import Hit, Passage, Retriever
+from knowledge.items import FAQ_PREFIX
+from knowledge.types import Entry, Hit, Passage, Retriever
 
 Verdict: TypeAlias = Literal["agent", "stored", "untold", "unclear"]
 """The agent's words pass; stored sentences say the same; the passages do not tell; none of them."""
@@ -51,16 +52,22 @@ class Grounded:
 class Grounder:
     """Searches as the bot does and holds answers against what it finds."""
 
-    def __init__(self, retriever: Retriever, wordings: Sequence[str], *, passages: int) -> None:
-        """Search in `retriever`; `wordings` of the company tell what is a topic word; `passages` go with a question."""
+    def __init__(self, retriever: Retriever, entries: Sequence[Entry], *, passages: int) -> None:
+        """Search in `retriever`, which holds the `entries`; so many `passages` go with a question."""
         self._retriever = retriever
-        self._rewriter = Rewriter(wordings)
+        self._rewriter = Rewriter(question for entry in entries for question in entry.questions)
+        self._entries = {entry.passage.id: entry.passage for entry in entries}
         self.passages = passages
         self._search = lru_cache(maxsize=50_000)(self._searched)
 
     def query(self, question: str, context: Sequence[tuple[str, str]]) -> str:
         """The question as it is looked up: completed from the context where it hangs on it."""
         return self._rewriter.after(" ".join(question.split()), [text for _, text in context])
+
+    def named(self, ids: Sequence[str]) -> list[Passage]:
+        """The passages of these ids, with or without the prefix of stored answers."""
+        found = (self._entries.get(id_) or self._entries.get(FAQ_PREFIX + id_) for id_ in ids)
+        return [passage for passage in found if passage]
 
     def hits(self, query: str, locale: str) -> tuple[Hit, ...]:
         """What search finds, best first."""
@@ -91,17 +98,18 @@ class Grounder:
         hits = self.hits(query, locale)
         # What an agent answers finds its source where a customer's words miss it.
         sources = [hit for hit in self.hits(answer, locale)[: self.passages] if hit.score >= LIKELY]
-        wanted = [*known, *(hit.passage.id for hit in sources)]
-        passages = first_passages([*hits, *sources], self.passages, wanted)
+        told = [Hit(passage, 1.0, 0) for passage in self.named(known)]
+        wanted = [hit.passage.id for hit in (*told, *sources)]
+        passages = first_passages([*hits, *told, *sources], self.passages, wanted)
         if does_not_know(answer):
-            return Grounded(query, passages, "untold" if _low(hits) else "unclear", None)
+            return Grounded(query, passages, "untold" if _low(hits) and not told else "unclear", None)
         said, cites = _passing(answer, passages)
         if said:
             return Grounded(query, passages, "agent", said, cites)
         stored, cites, shared = _stored(answer, passages)
         if stored:
             return Grounded(query, passages, "stored", stored, cites)
-        untold = shared < _NOTHING and _low(hits) and not sources
+        untold = shared < _NOTHING and _low(hits) and not sources and not told
         return Grounded(query, passages, "untold" if untold else "unclear", None)
 
 

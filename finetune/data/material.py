@@ -50,8 +50,7 @@ def learn_exchange(exchange: Exchange, grounder: Grounder, material: Material, *
     """
     conversation, asked = exchange.conversation, exchange.asked
     told = f"{asked.text} -> {exchange.answer}"[:300]
-    if exchange.quality < least:
-        why = f"The customer was not served by the answer (quality {exchange.quality:.2f} < {least:.2f})."
+    if why := _not_learned(exchange, least):
         material.aside.append(SetAside(conversation.place, why, told, conversation.id))
         return
     locale = language_of(asked.text, default="en" if conversation.locale == "en" else "zh")
@@ -60,26 +59,30 @@ def learn_exchange(exchange: Exchange, grounder: Grounder, material: Material, *
     material.verdicts[found.verdict] += 1
     if asked.standalone:
         material.examples.append(_example(exchange, locale, standalone=asked.standalone))
+    cites = found.cites or tuple(passage.id for passage in grounder.named(known))
+    if cites:
+        unit, source, at = conversation.id, conversation.source, conversation.at
+        material.pairs.append(
+            Pair(_line(found.query), cites[0], locale, unit, source, conversation_id=unit, at=at)
+        )
     if found.verdict == "unclear":
         why = "The answer goes beyond the passages or against them: a person should look."
         material.aside.append(SetAside(conversation.place, why, told, conversation.id))
         return
-    source = conversation.source if found.verdict != "stored" else f"{conversation.source}:stored"
+    kind = f"{conversation.source}:stored" if found.verdict == "stored" else conversation.source
+    example = _example(exchange, locale, source=kind)
     material.examples.append(
-        _example(
-            exchange,
-            locale,
-            passages=found.passages,
-            answer=found.answer,
-            cites=found.cites,
-            source=source,
-        )
+        replace(example, passages=found.passages, answer=found.answer, cites=found.cites)
     )
-    if found.cites:
-        origin = {"conversation_id": conversation.id, "at": conversation.at}
-        material.pairs.append(
-            Pair(_line(found.query), found.cites[0], locale, conversation.id, conversation.source, **origin)  # type: ignore[arg-type]
-        )
+
+
+def _not_learned(exchange: Exchange, least: float) -> str:
+    """Why an answer is not learned from; "" when it may be."""
+    if exchange.conversation.source == "record" and not exchange.judged:
+        return "Nobody told whether the bot's own answer was right."
+    if exchange.quality < least:
+        return f"The customer was not served by the answer (quality {exchange.quality:.2f} < {least:.2f})."
+    return "A template answered; only the intent can be learned from it." if exchange.asked.intent else ""
 
 
 def learn_intent(
@@ -188,7 +191,7 @@ def with_negatives(pairs: Sequence[Pair], entries: Mapping[str, Passage], ground
     ]
 
 
-def _example(exchange: Exchange, locale: str, *, source: str = "", standalone: str | None = None, passages: tuple[Passage, ...] = (), answer: str | None = None, cites: tuple[str, ...] = ()) -> Example:  # fmt: skip
+def _example(exchange: Exchange, locale: str, *, source: str = "", standalone: str | None = None) -> Example:
     conversation = exchange.conversation
     task = "compose" if standalone is None else "rewrite"
     return Example(
@@ -196,11 +199,9 @@ def _example(exchange: Exchange, locale: str, *, source: str = "", standalone: s
         locale=locale,
         task="compose" if standalone is None else "rewrite",
         messages=(*exchange.context, ("user", exchange.asked.text)),
-        answer=answer,
+        answer=None,
         unit=conversation.id,
         source=source or conversation.source,
-        passages=passages,
-        cites=cites,
         standalone=standalone,
         conversation_id=conversation.id,
         at=conversation.at,
@@ -277,24 +278,24 @@ def _digest(text: str) -> str:
 def best_of(material: Material, groups: Sequence[Sequence[int]]) -> list[Example]:
     """One example of each group of near-duplicates: the one whose customer was served best; the others are named.
 
+    Stored answers to questions that differ in a name alone ("does the Nirala have wifi") all stay.
+
     Args:
         material: Its examples are chosen from.
         groups: Places of examples that are alike.
     """
     out: set[int] = set()
     for group in groups:
-        best = max(group, key=lambda place: (material.examples[place].quality, -place))
-        for place in group:
+        ordered = sorted(group, key=lambda place: (-material.examples[place].quality, place))
+        best = material.examples[ordered[0]]
+        units = {best.unit}
+        for place in ordered[1:]:
             example = material.examples[place]
-            if place != best:
-                out.add(place)
-                why = f"Nearly the same question as {material.examples[best].id}, whose answer served at least as well."
-                material.aside.append(
-                    SetAside(
-                        example.place,
-                        why,
-                        excerpt(example.question, characters=200),
-                        example.conversation_id or example.unit,
-                    )
-                )
+            if example.conversation_id is None and example.unit not in units:
+                units.add(example.unit)
+                continue
+            out.add(place)
+            why = f"Nearly the same question as {best.id}, whose answer served at least as well."
+            shown, origin = excerpt(example.question, characters=200), example.conversation_id or example.unit
+            material.aside.append(SetAside(example.place, why, shown, origin))
     return [example for place, example in enumerate(material.examples) if place not in out]

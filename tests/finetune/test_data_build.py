@@ -15,6 +15,7 @@ from chatbot.record.redaction import redact
 from finetune.data.build import Options, build
 from finetune.data.values import DataError, Example, LeakError
 from finetune.data.writing import contents, write
+from knowledge.types import Entry, Passage
 
 RETURN, EXPRESS = list(ANSWERS)[:2]
 
@@ -305,3 +306,32 @@ def test_a_leak_stops_the_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
     with pytest.raises(LeakError, match="The split leaks"):
         built(written(tmp_path / "log.jsonl", many_dialogues()))
+
+
+def test_a_labelled_answer_finds_its_passage_even_where_the_words_go_beyond_it(tmp_path: Path) -> None:
+    record = {
+        "turns": [{"role": "user", "text": "may anything be wrapped for a birthday"}],
+        "relevant_ids": ["7"],
+        "response": "Sure, our elves wrap in gold paper for free.",
+    }
+
+    folder = dataset(tmp_path, [record])
+
+    rows = [
+        row for split in ("train", "valid", "test") for row in table(folder / "retriever" / f"{split}.csv")
+    ]
+    assert [row["answer_id"] for row in rows if row["source"] == "log"] == ["faq:7"]
+    assert any("against them" in why for why in reasons(folder))
+
+
+def test_questions_that_differ_in_a_name_alone_keep_their_own_answers() -> None:
+    entries = [
+        Entry(Passage(f"faq:{name}", f"The {name} has free wifi.", "wifi", "faq", "en"), (question,))
+        for name in ("Arlo", "Arla", "Arli")
+        for question in [f"Do you have wifi in all rooms and in the garden of the {name}?"]
+    ]
+    company = replace(shop(), entries=entries, intents={})
+
+    made = build([], company, mask=redact, options=Options(held_out=0.2))
+
+    assert {row.unit for _, row in made.rows["dialogue"]} == {"faq:Arlo", "faq:Arla", "faq:Arli"}
