@@ -112,10 +112,10 @@ def substance(text: str) -> str:
 
 
 def joined(sentences: Iterable[str]) -> str:
-    """Sentences as one text: with spaces between those of Latin script only."""
+    """Sentences as one text: with a space between two unless one of them is Chinese there."""
     text = ""
     for sentence in sentences:
-        text += (" " if text and text[-1].isascii() and sentence[0].isascii() else "") + sentence
+        text += (" " if text and width(text[-1]) == width(sentence[0]) == 1 else "") + sentence
     return text.strip()
 
 

@@ -295,7 +295,7 @@ def best_of(material: Material, groups: Sequence[Sequence[int]]) -> list[Example
                 units.add(example.unit)
                 continue
             out.add(place)
-            why = f"Nearly the same question as {best.id}, whose answer served at least as well."
+            why = f"Nearly the same question as {best.id}, which served the customer at least as well."
             shown, origin = excerpt(example.question, characters=200), example.conversation_id or example.unit
             material.aside.append(SetAside(example.place, why, shown, origin))
     return [example for place, example in enumerate(material.examples) if place not in out]

@@ -84,6 +84,7 @@ def test_what_looks_like_a_system_line_is_kept(line: str) -> None:
         ("Hi! Let me look that up, one moment please.", ""),
         ("Hi Sam! It's free. Is there anything else I can help you with?", "It's free."),
         ("吸力8,000帕，1,200元。", "吸力8,000帕，1,200元。"),
+        ("Hello! It is in your profile. ¥20 for Silver.", "It is in your profile. ¥20 for Silver."),
         ("I'm sorry to hear that. The lamp is replaced. Have a nice day!", "The lamp is replaced."),
     ],
 )
