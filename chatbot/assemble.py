@@ -25,6 +25,7 @@ from chatbot.decide.thresholds import (
     CalibrationError,
     load_calibration,
 )
+from chatbot.dialogues import Dialogues
 from chatbot.handoff.desk import SqlDesk
 from chatbot.live import Live
 from chatbot.record.migrate import upgrade
@@ -32,7 +33,7 @@ from chatbot.record.remarks import Remarks
 from chatbot.record.store import SqlTurnStore
 from chatbot.registry import Registry
 from chatbot.retrievers import Retrievers, Searching
-from chatbot.settings import NoModel, Settings
+from chatbot.settings import Settings
 from chatbot.sites.store import SiteStore
 from chatbot.sites.visitors import VisitorStore
 from chatbot.types import TurnStore
@@ -178,19 +179,21 @@ def open_policy(
     settings: Settings, knowledge: KnowledgeStore, *, entries: int, encoder: str = ""
 ) -> RulePolicy:
     """The rules in force, over the project's thresholds."""
-    calibration, stale = calibration_in_force(settings, entries=entries, encoder=encoder)
-    return _rules(settings, all_intents(knowledge), calibration, stale)
+    fitted = calibration_in_force(settings, entries=entries, encoder=encoder)
+    return _rules(settings, all_intents(knowledge), fitted)
 
 
 def _rules(
-    settings: Settings, intents: Mapping[str, Intent], calibration: Calibration, stale: str
+    settings: Settings, intents: Mapping[str, Intent], fitted: tuple[Calibration, str], *, reads: bool = False
 ) -> RulePolicy:
+    calibration, stale = fitted
     return RulePolicy(
         intents,
         calibration.thresholds,
         strict=stale,
         calibration=calibration.version,
         passages=settings.generation.passages,
+        reads=reads,
     )
 
 
@@ -222,14 +225,6 @@ def open_reader(
     )
 
 
-def open_chat_model(settings: Settings) -> BaseChatModel | None:
-    """The dialogue model; None where the settings want none."""
-    model = settings.generation.model
-    if isinstance(model, NoModel):
-        return None
-    return model.open(cache=settings.project.models_cache, threads=settings.project.threads)
-
-
 # The whole.
 
 
@@ -241,7 +236,8 @@ class Models:
     """The one in force when the server started."""
     adapter: Path | None
     """Over that encoder."""
-    chat: BaseChatModel | None
+    chat: Dialogues | None
+    """None: stored texts only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,14 +294,16 @@ def open_service(
         lambda: settings.retriever,
     )
     first = retrievers.current()
-    using = models or Models(first.encoder, first.adapter, open_chat_model(settings))
+    using = models or Models(first.encoder, first.adapter, Dialogues(settings))
     kept = open_database(settings, records) if records else engine
     store = SqlTurnStore(kept, busy_timeout_s=settings.storage.busy_timeout_s)
     desk = _desk(settings, kept)
     webhook = HttpCaller(settings.templates.webhook_base, timeout_s=settings.templates.webhook_timeout_s)
 
     def stages() -> Stages:
-        return _stages(retrievers.follow(), knowledge, using.chat, webhook, desk)
+        return _stages(
+            retrievers.follow(), knowledge, using.chat.follow() if using.chat else None, webhook, desk
+        )
 
     promoted = Registry(settings.models_folder)
     live = Live(
@@ -344,17 +342,18 @@ def _stages(
     webhook: HttpCaller,
     desk: SqlDesk,
 ) -> Stages:
+    from chatbot.answer.compose import reads_passages
     from chatbot.answer.say import Speaker
 
     intents = all_intents(knowledge)
     settings, encoder, index = searching.settings, searching.encoder, searching.index
     index.refresh()  # so that its entries are those of the database, which need not be read again
     entries = index.snapshot.entries
-    calibration, stale = calibration_in_force(settings, entries=len(entries), encoder=encoder.fingerprint)
+    fitted = calibration_in_force(settings, entries=len(entries), encoder=encoder.fingerprint)
     return Stages(
         understander=open_reader(settings, entries, encoder, intents=list(intents.values())),
-        retriever=CalibratedRetriever(index, calibration),
-        policy=_rules(settings, intents, calibration, stale),
+        retriever=CalibratedRetriever(index, fitted[0]),
+        policy=_rules(settings, intents, fitted, reads=reads_passages(chat)),
         answerer=Speaker(
             intents=lambda: intents,
             model=chat,
@@ -366,7 +365,7 @@ def _stages(
         versions={
             "kefu": installed("kefu"),
             "encoder": encoder.fingerprint,
-            "dialogue_model": settings.generation.model.kind,
+            "dialogue_model": str(getattr(chat, "model", "none")),
         },
         suggestions={language: starters(intents.values(), language) for language in ("zh", "en")},
     )

@@ -18,6 +18,8 @@ from chatbot.recall import best_of, recall
 from chatbot.several import together
 from chatbot.types import (
     Answerer,
+    AnswerFrom,
+    Decision,
     Decline,
     Delta,
     Desk,
@@ -164,7 +166,7 @@ class Bot:
             message=message,
             understanding=draft.understanding,
             hits=draft.hits,
-            decision=draft.verdict.decision,
+            decision=_done(draft),
             reply=draft.reply or Reply(draft.said, finish="cut"),
             seconds={**draft.seconds, "total": time.perf_counter() - start},
             versions={
@@ -187,3 +189,11 @@ class Bot:
             seconds=round(stored.seconds["total"], 4),
         )
         return stored
+
+
+def _done(draft: _Draft) -> Decision:
+    """What was done in the end: where the model found nothing in the passages, what was decided otherwise."""
+    decided = draft.verdict.decision
+    if draft.reply and draft.reply.otherwise and isinstance(decided, AnswerFrom) and decided.otherwise:
+        return decided.otherwise
+    return decided

@@ -159,6 +159,21 @@ class Registry:
         )
 
 
+def prompt_of(adapter: Path | None) -> str:
+    """The form of prompt that a dialogue model's adapter learned; "" where it was not trained here.
+
+    Args:
+        adapter: The adapter's file or folder, beside its metrics.
+    """
+    if adapter is None:
+        return ""
+    try:
+        metrics = json.loads(((adapter if adapter.is_dir() else adapter.parent) / METRICS).read_text("utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(metrics.get("prompt", "")) if isinstance(metrics, dict) else ""
+
+
 def unseen_by(retriever: Path | None) -> frozenset[str] | None:
     """Texts that were held out when a retriever was trained; None where it was not trained here.
 

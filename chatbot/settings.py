@@ -54,6 +54,10 @@ class UnderstandingSettings(Frozen):
     """Longer messages are refused with a friendly sentence."""
 
 
+GGUF_ADAPTER = "adapter.gguf"
+"""What llama.cpp reads in the folder of a fine-tuned dialogue model."""
+
+
 class LlamaCppModel(Frozen):
     """A GGUF file served in process by llama.cpp (continuous batching); the default."""
 
@@ -65,6 +69,10 @@ class LlamaCppModel(Frozen):
     context_tokens: int = Field(2048, ge=512)
     slots: int = Field(2, ge=1, le=64)
     """Answers written at the same time."""
+
+    def with_adapter(self, folder: Path) -> LlamaCppModel:
+        """The same with the fine-tuned adapter in a folder."""
+        return self.model_copy(update={"adapter": folder / GGUF_ADAPTER})
 
     def open(self, *, cache: Path, threads: int) -> BaseChatModel:
         """Load it; heavy modules are imported only here."""
@@ -79,6 +87,10 @@ class TransformersModel(Frozen):
     kind: Literal["transformers"]
     model: str
     adapter: Path | None = None
+
+    def with_adapter(self, folder: Path) -> TransformersModel:
+        """The same with the fine-tuned adapter in a folder."""
+        return self.model_copy(update={"adapter": folder})
 
     def open(self, *, cache: Path, threads: int) -> BaseChatModel:  # noqa: ARG002 - one shape for all
         """Load it; heavy modules are imported only here."""
@@ -283,6 +295,15 @@ class Settings(BaseSettings):
     def retriever(self) -> Path | None:
         """The adapter over the encoder that is in force: named in the settings, or promoted."""
         return self.knowledge.encoder.adapter or Registry(self.models_folder).promoted("retriever")
+
+    @property
+    def dialogue_model(self) -> ChatModelSettings:
+        """The dialogue model with the adapter in force: named in the settings, or promoted."""
+        model = self.generation.model
+        if not isinstance(model, LlamaCppModel | TransformersModel) or model.adapter is not None:
+            return model
+        folder = Registry(self.models_folder).promoted("dialogue")
+        return model.with_adapter(folder) if folder else model
 
     def with_retriever(self, adapter: Path | None) -> Settings:
         """These settings with that adapter over the encoder."""

@@ -97,6 +97,8 @@ class AnswerFrom:
     verbatim: bool
     sure: bool = True
     """False: the answer is offered under the question that it answers, with others to choose from."""
+    otherwise: AnswerFrom | Clarify | Decline | Handoff | None = None
+    """Done instead where the dialogue model reads the passages and finds that none of them tells."""
     kind: Literal["answer"] = "answer"
 
 
@@ -164,7 +166,9 @@ def told_in(turn: Turn) -> frozenset[str]:
     """The passages that a turn's reply gave, without those that it only pointed to."""
     told: set[str] = set()
     for decision in each_of(turn.decision):
-        if isinstance(decision, AnswerFrom):
+        if isinstance(decision, AnswerFrom) and not decision.verbatim and turn.reply.citations:
+            told.update(citation.passage_id for citation in turn.reply.citations)
+        elif isinstance(decision, AnswerFrom):
             told.update(decision.passage_ids[:1])
         elif isinstance(decision, AskSlot) and decision.passage_id:
             told.add(decision.passage_id)
@@ -197,6 +201,8 @@ class Reply:
     finish: Finish = "complete"
     refused: Sequence[str] = ()
     """What the guard refused in a composed answer, and why; for "why this answer", never shown to customers."""
+    otherwise: bool = False
+    """The model found nothing in the passages, and what was decided otherwise was done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,17 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TypeAlias, cast
 
 import structlog
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessageChunk
+from langchain_core.messages import BaseMessage, BaseMessageChunk, HumanMessage
 
 from chatbot.answer.breaker import Breaker
 from chatbot.answer.extract import pieces, relevance
 from chatbot.answer.guard import examine
-from chatbot.answer.prompt import messages
+from chatbot.answer.prompt import GROUNDED, grounded, messages, told
 from chatbot.answer.sentences import arriving, split
 from chatbot.settings import GenerationSettings
 from knowledge.types import Passage
@@ -30,6 +31,7 @@ log = structlog.get_logger(__name__)
 _MOST_SENTENCES = 3
 _CHARACTERS_PER_TOKEN = 8
 """No tokenizer writes longer tokens on average; more characters than this mean an endless stream."""
+_LONGEST_NUMBER = 4
 _CLOSE = 0.6
 """An answer shares at least this part of the words that the closest stored sentence shares with the question."""
 
@@ -50,6 +52,13 @@ class Outcome:
     """"sentence: why" for each that did not pass, and what else ended it."""
     cut: bool = False
     """The token limit or the deadline ended it."""
+    none: bool = False
+    """The model read the passages and finds that none of them tells."""
+
+
+def reads_passages(model: BaseChatModel | None) -> bool:
+    """Whether a model was fine-tuned to choose the passage that tells, or none, and to quote it."""
+    return getattr(model, "prompt", "") == GROUNDED
 
 
 class Composer:
@@ -66,13 +75,21 @@ class Composer:
     ) -> None:
         self._model, self._settings = model, settings
         self._breaker = breaker or Breaker()
+        self.reads = reads_passages(model)
+        """Whether the model can say which passage tells, or none."""
 
     def compose(
-        self, question: str, passages: Sequence[Passage], *, language: str
+        self, question: str, passages: Sequence[Passage], *, language: str, chat: Sequence[str] = ()
     ) -> Generator[Said, None, Outcome]:
         """Yield sentences as they pass; return how it ended. Never raises for the model's sake.
 
         Closing the generator stops the model.
+
+        Args:
+            question: The customer's message.
+            passages: What the answer may say; as many as the settings allow are read.
+            language: "zh" or "en".
+            chat: What was said before: customer, bot, customer, bot.
         """
         outcome = Outcome()
         if not self._breaker.allows():
@@ -81,8 +98,13 @@ class Composer:
         passages = passages[: self._settings.passages]
         ends = time.monotonic() + self._settings.deadline_s
         try:
-            stream = _bounded(lambda: self._pieces(question, passages, language), ends)
-            yield from self._passing(question, passages, arriving(stream), outcome)
+            asked = self._asked(question, passages, language, chat)
+            stream = _bounded(lambda: self._pieces(asked), ends)
+            if self.reads:
+                number, stream = _chosen(stream)
+                outcome.none = not 1 <= number <= len(passages)
+            if not outcome.none:
+                yield from self._passing(question, passages, arriving(stream), outcome)
             self._breaker.worked()
         except _Ended as ended:
             outcome.cut = True
@@ -101,7 +123,7 @@ class Composer:
         earlier: list[str] = []
         for sentence in sentences:
             finding = examine(sentence, passages)
-            refusals = list(finding.refusals) or _beside(question, sentence, passages, earlier)
+            refusals = list(finding.refusals) or self._off_the_point(question, sentence, passages, earlier)
             if refusals:
                 outcome.refused += [f"{sentence}: {refusal}" for refusal in refusals]
                 return
@@ -110,12 +132,24 @@ class Composer:
             if len(earlier) == _MOST_SENTENCES:
                 return
 
-    def _pieces(self, question: str, passages: Sequence[Passage], language: str) -> Iterator[str]:
+    def _off_the_point(
+        self, question: str, sentence: str, passages: Sequence[Passage], earlier: list[str]
+    ) -> list[str]:
+        if self.reads:
+            return ["it repeats itself"] if sentence in earlier else []
+        return _beside(question, sentence, passages, earlier)
+
+    def _asked(
+        self, question: str, passages: Sequence[Passage], language: str, chat: Sequence[str]
+    ) -> list[BaseMessage]:
+        if self.reads:
+            return [HumanMessage(f"{told(passages)}{grounded(question, chat)}")]
+        return messages(question, passages, language)
+
+    def _pieces(self, asked: list[BaseMessage]) -> Iterator[str]:
         limit = self._settings.max_tokens
         room = limit * _CHARACTERS_PER_TOKEN
-        stream = self._model.stream(
-            messages(question, passages, language), max_tokens=limit, temperature=self._settings.temperature
-        )
+        stream = self._model.stream(asked, max_tokens=limit, temperature=self._settings.temperature)
         with contextlib.closing(cast("Generator[BaseMessageChunk]", stream)):  # hangs up on a server
             for chunk in stream:
                 text = str(chunk.text)
@@ -125,6 +159,19 @@ class Composer:
                 if room < 0 or chunk.response_metadata.get("finish_reason") == "length":
                     msg = "the token limit was reached"
                     raise _Ended(msg, fault=False)
+
+
+def _chosen(stream: Iterator[str]) -> tuple[int, Iterator[str]]:
+    """The number before "]" with which a model that reads begins, and what follows; 0 where there is none."""
+    begun = ""
+    for piece in stream:
+        begun += piece
+        number, mark, rest = begun.partition("]")
+        if mark:
+            return (int(number) if number.strip().isdecimal() else 0), chain([rest.lstrip()], stream)
+        if len(begun) > _LONGEST_NUMBER:
+            break
+    return 0, iter(())
 
 
 class _Ended(Exception):  # noqa: N818 - not an error: a limit

@@ -1,7 +1,9 @@
-"""What the dialogue model is asked: the passages and the question, after two examples.
+"""What the dialogue model is asked.
 
-The examples teach a base model, which follows patterns and not orders, to answer with the words of the
-text. They come first and never change, so that the prompt cache holds them.
+A model that nobody fine-tuned gets the passages and the question after two examples: they teach a base model,
+which follows patterns and not orders, to answer with the words of the text. They come first and never change, so
+that the prompt cache holds them. A model that was fine-tuned by `kefu train dialogue` gets what it was trained on:
+`grounded`, and `standalone`.
 """
 
 from __future__ import annotations
@@ -60,6 +62,42 @@ _ZH = ChatPromptTemplate.from_messages(
 )
 _WIDTH = {"en": 1400, "zh": 700}
 """Characters of all passages together: about 350 tokens, half a second of reading on two cores."""
+
+
+GROUNDED = "grounded-1"
+"""Name of this form of prompt; `metrics.json` of a dialogue model that learned it says so."""
+GROUNDED_END, STANDALONE_END = "Answer: [", "Question:"
+"""Where the fine-tuned model goes on: with the number of the passage that answers (0 for none) and its words."""
+_CHAT_LINES = 4
+_CHAT_WIDTH = 400
+
+
+def told(passages: Sequence[Passage]) -> str:
+    """The passages, numbered from 1, as the fine-tuned model reads them."""
+    return "".join(
+        f"[{number}] {_line(one.title)}\n{_line(one.text)}\n\n" for number, one in enumerate(passages, 1)
+    )
+
+
+def grounded(question: str, chat: Sequence[str]) -> str:
+    """What follows the passages: the conversation and where the answer begins.
+
+    Args:
+        question: The customer's message.
+        chat: What was said before: customer, bot, customer, bot.
+    """
+    return f"{_said(question, chat)}{GROUNDED_END}"
+
+
+def standalone(question: str, chat: Sequence[str]) -> str:
+    """The conversation, and where the message begins as a question that stands alone."""
+    return f"{_said(question, chat)}{STANDALONE_END}"
+
+
+def _said(question: str, chat: Sequence[str]) -> str:
+    lines = [*(_line(text)[:_CHAT_WIDTH] for text in chat[-_CHAT_LINES:]), _line(question)[:300]]
+    speakers = ("Customer", "Agent")
+    return "".join(f"{speakers[place % 2]}: {text}\n" for place, text in enumerate(lines))
 
 
 def messages(question: str, passages: Sequence[Passage], language: str) -> list[BaseMessage]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -13,9 +13,10 @@ from langchain_core.language_models import BaseChatModel
 
 from chatbot.answer import fixed
 from chatbot.answer.compose import Composer
-from chatbot.answer.extract import extract, is_short, starts_list
+from chatbot.answer.extract import is_short
 from chatbot.answer.script import in_script
-from chatbot.answer.templates import choose, fill, in_language, plain, shown
+from chatbot.answer.stored import citation, offered, quoted, stored, tag, whole
+from chatbot.answer.templates import choose, fill, in_language, shown
 from chatbot.answer.texts import say
 from chatbot.answer.webhook import Caller
 from chatbot.settings import GenerationSettings, ProjectSettings
@@ -24,7 +25,6 @@ from chatbot.types import (
     AnswerFrom,
     AskSlot,
     Availability,
-    Citation,
     Clarify,
     Decision,
     Decline,
@@ -44,6 +44,17 @@ log = structlog.get_logger(__name__)
 
 _REGRET = re.compile(r"抱歉|对不起|不好意思|sorry|apolog", re.IGNORECASE)
 _OPENING = 40
+_CHAT_TURNS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Talk:
+    """What the conversation lends to a reply."""
+
+    seed: str
+    """Chooses among wordings of the same meaning."""
+    chat: Sequence[str]
+    """What was said before: customer, bot, customer, bot."""
 
 
 class Speaker:
@@ -84,10 +95,10 @@ class Speaker:
     ) -> Iterator[Delta | Reply]:
         """Yield pieces, then the reply; the reply's text is the pieces joined."""
         said = ""
-        seed = f"{len(history)}{understanding.query}"
+        talk = _Talk(f"{len(history)}{understanding.query}", _said(history))
         told = history[-1] if history else None
         for piece in self._opened(
-            self._say(decision, understanding, hits, seed), understanding, decision, told
+            self._say(decision, understanding, hits, talk), understanding, decision, told
         ):
             if isinstance(piece, Reply):
                 yield replace(
@@ -103,24 +114,24 @@ class Speaker:
             yield Delta(text)
 
     def _say(
-        self, decision: Decision, understanding: Understanding, hits: Sequence[Hit], seed: str
+        self, decision: Decision, understanding: Understanding, hits: Sequence[Hit], talk: _Talk
     ) -> Iterator[Delta | Reply]:
         language = understanding.language
         match decision:
             case UseTemplate():
-                yield from _whole(self._template(decision, language))
+                yield from whole(self._template(decision, language))
             case AnswerFrom():
-                yield from self._from_passages(decision, understanding, hits, seed)
+                yield from self._from_passages(decision, understanding, hits, talk)
             case AskSlot():
-                yield from self._asking(decision, understanding, hits, seed)
+                yield from self._asking(decision, understanding, hits, talk)
             case Several():
-                yield from self._one_by_one(decision, understanding, hits, seed)
+                yield from self._one_by_one(decision, understanding, hits, talk)
             case Clarify():
-                yield from _whole(fixed.clarify(decision, language, seed))
+                yield from whole(fixed.clarify(decision, language, talk.seed))
             case Decline():
-                yield from _whole(self._decline(decision, language, seed))
+                yield from whole(self._decline(decision, language, talk.seed))
             case Handoff():
-                yield from _whole(self._hand_over(decision, understanding))
+                yield from whole(self._hand_over(decision, understanding))
             case _:
                 assert_never(decision)
 
@@ -175,33 +186,77 @@ class Speaker:
             return Availability(open_now=False, hours="", contact="")
 
     def _from_passages(
-        self, decision: AnswerFrom, understanding: Understanding, hits: Sequence[Hit], seed: str
+        self, decision: AnswerFrom, understanding: Understanding, hits: Sequence[Hit], talk: _Talk
     ) -> Iterator[Delta | Reply]:
         known = {hit.passage.id: hit.passage for hit in hits}
         passages = [known[found] for found in decision.passage_ids if found in known]
         if not passages:
             log.warning("answer.passages_gone", count=len(decision.passage_ids))
-            yield from _whole(self._decline(Decline("no_answer"), understanding.language, seed))
+            yield from whole(self._decline(Decline("no_answer"), understanding.language, talk.seed))
+            return
+        if decision.otherwise is not None:
+            yield from self._read(decision.otherwise, understanding, hits, talk, passages)
             return
         first = passages[0]
-        foreign = _tag(first) != understanding.language
-        quoted = first.text if decision.verbatim else _quoted(understanding.query, first)
-        sure = is_short(first.text) or (self._quote_first and quoted != first.text)
+        foreign = tag(first) != understanding.language
+        text = first.text if decision.verbatim else quoted(understanding.query, first)
+        sure = is_short(first.text) or (self._quote_first and text != first.text)
         if not decision.sure:
-            yield from _offered(passages, understanding.language)
+            yield from offered(passages, understanding.language)
             return
         if decision.verbatim or foreign or sure or self._composer is None:
-            yield from _stored(first, quoted, understanding.language)
+            yield from stored(first, text, understanding.language)
             return
-        passages = [passage for passage in passages if _tag(passage) == understanding.language]
-        yield from self._composed(self._composer, understanding, passages)
+        passages = [passage for passage in passages if tag(passage) == understanding.language]
+        pieces = self._composed(self._composer, understanding, passages, talk)
+        opening = next(pieces)
+        if isinstance(opening, Delta):
+            yield opening
+            yield from pieces
+            return
+        for piece in stored(first, text, understanding.language):
+            if isinstance(piece, Reply):
+                yield replace(piece, finish="withheld", refused=opening.refused)
+            else:
+                yield piece
+
+    def _read(
+        self,
+        otherwise: Decision,
+        understanding: Understanding,
+        hits: Sequence[Hit],
+        talk: _Talk,
+        passages: Sequence[Passage],
+    ) -> Iterator[Delta | Reply]:
+        """What the model finds in the passages; what was decided otherwise, where that is nothing."""
+        if self._composer is None or not self._composer.reads:
+            yield from self._say(otherwise, understanding, hits, talk)
+            return
+        own = [passage for passage in passages if tag(passage) == understanding.language]
+        pieces = self._composed(self._composer, understanding, own, talk)
+        first = next(pieces)
+        if isinstance(first, Delta):
+            yield first
+            yield from pieces
+            return
+        for piece in self._say(otherwise, understanding, hits, talk):
+            if isinstance(piece, Reply):
+                yield replace(piece, refused=(*first.refused, *piece.refused), otherwise=True)
+            else:
+                yield piece
 
     def _composed(
-        self, composer: Composer, understanding: Understanding, passages: Sequence[Passage]
+        self, composer: Composer, understanding: Understanding, passages: Sequence[Passage], talk: _Talk
     ) -> Iterator[Delta | Reply]:
-        """The model's sentences that passed, each with its source's number; else the stored words."""
+        """The model's sentences that passed, each with its source's number, and the reply; a reply alone where none did."""
         cited: dict[str, int] = {}
-        composing = composer.compose(understanding.query, passages, language=understanding.language)
+        asked = (understanding.rewritten and understanding.other_reading) or understanding.query
+        composing = composer.compose(
+            asked if composer.reads else understanding.query,
+            passages,
+            language=understanding.language,
+            chat=talk.chat,
+        )
         between = ""
         try:
             while True:
@@ -218,24 +273,23 @@ class Speaker:
         refused = tuple(outcome.refused)
         if cited:
             by_id = {passage.id: passage for passage in passages}
-            sources = tuple(_citation(by_id[source]) for source in cited)
+            sources = tuple(citation(by_id[source]) for source in cited)
             yield Reply("", citations=sources, finish="cut" if outcome.cut else "complete", refused=refused)
             return
-        first = passages[0]
-        for piece in _stored(first, _quoted(understanding.query, first), understanding.language):
-            yield replace(piece, finish="withheld", refused=refused) if isinstance(piece, Reply) else piece
+        none = ("the dialogue model finds no answer in the passages",) if outcome.none else ()
+        yield Reply("", finish="withheld", refused=(*refused, *none))
 
     def _asking(
-        self, decision: AskSlot, understanding: Understanding, hits: Sequence[Hit], seed: str
+        self, decision: AskSlot, understanding: Understanding, hits: Sequence[Hit], talk: _Talk
     ) -> Iterator[Delta | Reply]:
         """The question for a slot, after the rule that a stored answer tells, if there is one."""
         language = understanding.language
         rule = next((hit.passage for hit in hits if hit.passage.id == decision.passage_id), None)
-        question = self._ask(decision, language, seed, own_case=rule is not None)
+        question = self._ask(decision, language, talk.seed, own_case=rule is not None)
         if rule is None:
-            yield from _whole(question)
+            yield from whole(question)
             return
-        for piece in _stored(rule, rule.text, language):
+        for piece in stored(rule, rule.text, language):
             if isinstance(piece, Reply):
                 yield Delta(f"\n\n{question.text}")
                 yield replace(piece, quick_replies=(*question.quick_replies, *piece.quick_replies))
@@ -243,14 +297,14 @@ class Speaker:
                 yield piece
 
     def _one_by_one(
-        self, decision: Several, understanding: Understanding, hits: Sequence[Hit], seed: str
+        self, decision: Several, understanding: Understanding, hits: Sequence[Hit], talk: _Talk
     ) -> Iterator[Delta | Reply]:
         """Each answer in its own paragraph; sources and quick replies are put together."""
         said: list[Reply] = []
         for number, one in enumerate(decision.decisions):
             if number:
                 yield Delta("\n\n")
-            for piece in self._say(one, understanding, hits, seed):
+            for piece in self._say(one, understanding, hits, talk):
                 if isinstance(piece, Reply):
                     said.append(piece)
                 else:
@@ -302,6 +356,10 @@ class Speaker:
         return fixed.hand_over(decision, language, there=self._available(), opening=opening)
 
 
+def _said(history: Sequence[Turn]) -> tuple[str, ...]:
+    return tuple(text for turn in history[-_CHAT_TURNS:] for text in (turn.message.text, turn.reply.text))
+
+
 def _needs_apology(understanding: Understanding, decision: Decision, text: str) -> bool:
     """Whether an angry customer is to read a word of regret first: once, and not from a greeting."""
     if (
@@ -311,49 +369,3 @@ def _needs_apology(understanding: Understanding, decision: Decision, text: str) 
     ):
         return False
     return not _REGRET.search(text[:_OPENING])
-
-
-def _whole(reply: Reply) -> Iterator[Delta | Reply]:
-    """A reply that is known at once."""
-    yield Delta(reply.text)
-    yield reply
-
-
-def _stored(passage: Passage, text: str, language: str) -> Iterator[Delta | Reply]:
-    """A stored text byte for byte; one sentence before it when it is in another language."""
-    tag = _tag(passage)
-    if tag != language:
-        name = f"only_other_{tag}" if tag in ("zh", "en") else "only_other"
-        yield Delta(f"{say(name, language)}\n")
-    yield Delta(text)
-    yield Reply(text, citations=(_citation(passage),), quick_replies=passage.quick_replies)
-
-
-def _offered(passages: Sequence[Passage], language: str) -> Iterator[Delta | Reply]:
-    """A stored text under the question that it answers; the other questions are quick replies."""
-    first, *others = passages
-    yield Delta(f"{say('may_mean', language, question=plain(first.title))}\n")
-    for piece in _stored(first, first.text, language):
-        if isinstance(piece, Reply):
-            titles = tuple(plain(passage.title) for passage in others if _tag(passage) == language)
-            yield replace(piece, quick_replies=(*titles, say("none_of_these", language)))
-        else:
-            yield piece
-
-
-def _quoted(question: str, passage: Passage) -> str:
-    """The sentences of a passage that answer, word for word; a bare list comes under its heading."""
-    text = extract(question, passage.text)
-    if passage.source != "document" or not starts_list(text):
-        return text
-    heading = re.sub(r"^\d+(?:\.\d+)*[.、]?\s+", "", passage.title.rsplit(" > ", 1)[-1]).rstrip(":：")
-    return f"{heading}{'：' if _tag(passage) == 'zh' else ':'}\n{text}" if heading else text
-
-
-def _tag(passage: Passage) -> str:
-    """The passage's language: "zh-Hant" and "zh_CN" are zh."""
-    return passage.locale.replace("_", "-").partition("-")[0].lower()
-
-
-def _citation(passage: Passage) -> Citation:
-    return Citation(passage.id, passage.title, passage.text, passage.source, passage.url)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from chatbot.decide.reading import read_first
 from chatbot.decide.thresholds import Thresholds
 from chatbot.types import (
     LIKELY,
@@ -49,6 +50,8 @@ class RulePolicy:
     """Why the certificate does not fit, if so; then only surer answers are given."""
     calibration: str = "none"
     passages: int = 3
+    reads: bool = False
+    """Whether the dialogue model can be asked which of some passages tells, if any."""
 
     @property
     def version(self) -> str:
@@ -60,8 +63,17 @@ class RulePolicy:
         for rule in RULES:
             verdict = rule(self, understanding, hits, history)
             if verdict is not None:
-                return verdict
-        return _give_up(self, understanding, hits, history)
+                break
+        else:
+            verdict = _give_up(self, understanding, hits, history)
+        if not self.reads:
+            return verdict
+        return read_first(verdict, hits, told=_told(history), near_from=self.related, most=self.passages)
+
+    @property
+    def related(self) -> float:
+        """The probability from which a passage is about the same thing, if no answer."""
+        return self.thresholds.clarify / 2
 
     @property
     def answer_from(self) -> float:
@@ -338,7 +350,7 @@ def _label(intent: Intent, language: str) -> str:
 
 def _give_up(policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]) -> Verdict:
     best = hits[0].score if hits else 0.0
-    related = best >= policy.thresholds.clarify / 2
+    related = best >= policy.related
     if related and history and history[-1].decision == Decline("no_answer"):
         return Verdict(Handoff("no_answer"), "Twice in a row nothing sure was found: a person should look.")
     if u.sentiment <= VERY_UNHAPPY:

@@ -97,7 +97,17 @@ def measure_dialogues(
         times.append(1000 * (time.perf_counter() - start))
         found.append(tuple(hit.passage.id for hit in hits))
         bare.append(tuple(hit.passage.id for hit in retriever.search(one.current, 1)))
-        replies.append(_reply(question, hits, composer, clock, started=start, most=generation.passages))
+        replies.append(
+            _reply(
+                one,
+                question,
+                hits,
+                composer=composer,
+                clock=clock,
+                started=start,
+                most=generation.passages,
+            )
+        )
         progress("Playing the dialogues", done / len(dialogues))
     judged = [(ids, one.relevant) for ids, one in zip(found, dialogues, strict=True) if one.relevant]
     alone = [(ids, one.relevant) for ids, one in zip(bare, dialogues, strict=True) if one.relevant]
@@ -143,6 +153,11 @@ class TimedModel(BaseChatModel):
         return "timed"
 
     @property
+    def prompt(self) -> str:
+        """Form of prompt that the model inside was fine-tuned on."""
+        return str(getattr(self.inner, "prompt", ""))
+
+    @property
     def tokens_per_second(self) -> float | None:
         """After the first token of each answer, which waits for the prompt to be read."""
         return self._tokens / self._seconds if self._seconds else None
@@ -180,11 +195,12 @@ class TimedModel(BaseChatModel):
 
 
 def _reply(
+    one: Dialogue,
     question: str,
     hits: Sequence[Hit],
+    *,
     composer: Composer | None,
     clock: TimedModel | None,
-    *,
     started: float,
     most: int,
 ) -> Replied:
@@ -193,7 +209,9 @@ def _reply(
     sources = tuple(hit.passage for hit in hits[:most])
     said, first = [], None
     if composer and clock:
-        said = [said.text for said in composer.compose(question, sources, language=language_of(question))]
+        asked, chat = (one.current, one.spoken) if composer.reads else (question, ())
+        composed = composer.compose(asked, sources, language=language_of(question), chat=chat)
+        said = [said.text for said in composed]
         first = clock.take_first()
     waited = 1000 * (first - started) if first else None
     if not said:

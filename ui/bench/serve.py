@@ -154,7 +154,7 @@ def server(env: Mapping[str, str], port: int) -> Iterator[tuple[subprocess.Popen
 
 def model_speed(tokens: int = 96) -> dict[str, float]:
     """The dialogue model alone: time to the first token, and tokens a second after it."""
-    from chatbot.assemble import open_chat_model
+    from chatbot.dialogues import open_chat_model
     from chatbot.settings import Settings
 
     model = open_chat_model(Settings())

@@ -12,7 +12,10 @@ from rich.table import Table
 from ui.terminal import out, print_json, progress_bars, talk
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from chatbot.registry import Registry
+    from chatbot.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="The default models, and those trained for this project.")
 
@@ -113,39 +116,69 @@ def promote(
     *,
     force: Annotated[bool, typer.Option("--force", help="Also one that finds less than before.")] = False,
 ) -> None:
-    """Put a trained model in force: index and thresholds are made for it first, then the server takes it over.
+    """Put a trained model in force: what it needs is made first, then the server takes it over.
 
     A running server goes on answering with the one before until the new one is ready. 'kefu models rollback' undoes
     it at once.
     """
-    from chatbot.fitting import make_ready
     from chatbot.settings import load_settings
     from knowledge.errors import ModelError
 
     settings = load_settings()
     model = _registry().model(task, name)
-    if task != "retriever":
+    if task not in ("retriever", "dialogue"):
         raise ModelError(
             f"The bot answers without {task} models, so '{name}' cannot be put in force. "
-            f"'kefu models show {task} {name}' tells what it can; a retriever can be promoted."
+            f"'kefu models show {task} {name}' tells what it can; a retriever or a dialogue model can be promoted."
         )
-    _, after, before = model.measured
+    figure, after, before = model.measured
     if after < before and not force:
         raise ModelError(
-            f"The {task} model '{name}' finds {after:.1%} of the held-out wordings first, {before:.1%} were found "
-            "before it was trained. Train it otherwise, or say --force."
+            f"The {task} model '{name}' is worse than before it was trained: {figure} on what was held out is "
+            f"{after:.1%}, and was {before:.1%}. Train it otherwise, or say --force."
         )
+    if task == "retriever":
+        _prepare_retriever(settings, model.folder)
+    else:
+        _try_dialogue(settings, model.folder)
+    _registry().promote(task, name)
+    talk.print(f"{name} is in force. Undo it with 'kefu models rollback {task}'.")
+
+
+def _prepare_retriever(settings: Settings, folder: Path) -> None:
+    """Make index and thresholds for it."""
+    from chatbot.fitting import make_ready
+    from knowledge.errors import ModelError
+
     if settings.knowledge.encoder.adapter:
         raise ModelError(
             "kefu.toml names an adapter (knowledge.encoder.adapter), which comes before what is promoted. "
             "Remove that line first."
         )
     with progress_bars() as report:
-        remark = make_ready(settings.with_retriever(model.folder), progress=report)
+        remark = make_ready(settings.with_retriever(folder), progress=report)
     if remark:
         talk.print(remark)
-    _registry().promote(task, name)
-    talk.print(f"{name} is in force. Undo it with 'kefu models rollback {task}'.")
+
+
+def _try_dialogue(settings: Settings, folder: Path) -> None:
+    """Load it once: what cannot be loaded must not be put in force."""
+    from chatbot.settings import LlamaCppModel, TransformersModel
+    from knowledge.errors import ModelError
+
+    model = settings.generation.model
+    if not isinstance(model, LlamaCppModel | TransformersModel):
+        raise ModelError(
+            f"The dialogue model of kefu.toml is of kind '{model.kind}', which takes no adapter. "
+            "Name a GGUF file or a transformers folder in generation.model first."
+        )
+    if model.adapter:
+        raise ModelError(
+            "kefu.toml names an adapter (generation.model.adapter), which comes before what is promoted. "
+            "Remove that line first."
+        )
+    project = settings.project
+    model.with_adapter(folder).open(cache=project.models_cache, threads=project.threads)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from ui.commands.train_dialogue import dialogue
 from ui.commands.train_encoder import intent, sentiment, slots
 from ui.terminal import out, print_json, progress_bars, talk
 
@@ -23,6 +24,7 @@ def _train() -> None:
     """Fine-tune models on your own knowledge, offline."""
 
 
+app.command("dialogue")(dialogue)
 app.command("intent")(intent)
 app.command("slots")(slots)
 app.command("sentiment")(sentiment)

@@ -22,6 +22,7 @@ from pydantic import ConfigDict
 
 from chatbot.answer.models.gguf import GgufHeader, require_adapter, require_generator
 from chatbot.answer.models.transcript import STOP, render
+from chatbot.registry import prompt_of
 from chatbot.settings import LlamaCppModel
 from knowledge.errors import ModelError
 
@@ -55,6 +56,8 @@ class LlamaCppChat(BaseChatModel):
     """The model's name, as its file tells it."""
     instruct: bool = False
     """Whether the file carries a chat template; otherwise messages become a plain transcript."""
+    prompt: str = ""
+    """Form of prompt that its adapter was fine-tuned on; "" for none."""
     max_tokens: int = 256
     temperature: float = 0.0
 
@@ -123,7 +126,9 @@ def open_llama_cpp(settings: LlamaCppModel, *, cache: Path, threads: int) -> Lla
     except RuntimeError as error:
         msg = f"llama.cpp cannot load {path} ('{header.architecture}'): the file is damaged, too large for the memory, or newer than this llama.cpp. Copy it again, name another file, or update the package xllamacpp."
         raise ModelError(msg) from error
-    return LlamaCppChat(engine=engine, model=_name(header, settings), instruct=bool(header.chat_template))
+    prompt = prompt_of(settings.adapter)
+    instruct = bool(header.chat_template) and not prompt
+    return LlamaCppChat(engine=engine, model=_name(header, settings), instruct=instruct, prompt=prompt)
 
 
 def available_processors() -> int:

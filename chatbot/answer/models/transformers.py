@@ -16,6 +16,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict
 
 from chatbot.answer.models.transcript import STOP, render
+from chatbot.registry import prompt_of
 from chatbot.settings import TransformersModel
 from knowledge.errors import ModelError
 
@@ -29,6 +30,8 @@ class TransformersChat(BaseChatModel):
     """A causal language model in evaluation mode."""
     tokenizer: Any
     model: str
+    prompt: str = ""
+    """Form of prompt that its adapter was fine-tuned on; "" for none."""
     max_tokens: int = 256
     temperature: float = 0.0
     turn: Any = None
@@ -79,7 +82,7 @@ class TransformersChat(BaseChatModel):
 
     def _prompt(self, messages: list[BaseMessage]) -> tuple[Any, list[str]]:
         """Token ids (1, n), and where to stop."""
-        if self.tokenizer.chat_template:
+        if self.tokenizer.chat_template and not self.prompt:
             ids = self.tokenizer.apply_chat_template(
                 convert_to_openai_messages(messages),
                 add_generation_prompt=True,
@@ -158,7 +161,12 @@ def open_transformers(settings: TransformersModel, *, threads: int) -> Transform
         raise ModelError(msg) from error
     if torch.cuda.is_available():
         network = network.to("cuda")
-    return TransformersChat(network=network.eval(), tokenizer=tokenizer, model=Path(settings.model).name)
+    return TransformersChat(
+        network=network.eval(),
+        tokenizer=tokenizer,
+        model=Path(settings.model).name,
+        prompt=prompt_of(settings.adapter),
+    )
 
 
 def _look(model: str) -> None:

@@ -26,7 +26,7 @@ def dialogue(
     out: OutFile = None,
 ) -> None:
     """Dialogues: is the entry found for the last turn, is the reply grounded, how soon does it come."""
-    from chatbot.assemble import open_chat_model
+    from chatbot.dialogues import open_chat_model
     from chatbot.evaluate.dialogue import dialogues_of, measure_dialogues
     from chatbot.evaluate.files import read_json_lines
     from chatbot.settings import load_settings

@@ -1,0 +1,48 @@
+"""What is unsure is looked for in the passages by the dialogue model first, where it was fine-tuned to do so."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TypeAlias, TypeGuard
+
+from chatbot.types import AnswerFrom, Clarify, Decision, Decline, Handoff, Verdict
+from knowledge.types import Hit
+
+Unsure: TypeAlias = AnswerFrom | Clarify | Decline | Handoff
+
+
+def read_first(
+    verdict: Verdict, hits: Sequence[Hit], *, told: Collection[str], near_from: float, most: int
+) -> Verdict:
+    """Before the bot gives up, asks back or says the same again, the model reads what is near.
+
+    What was just said is read first: "and how long does it take?" is mostly told by another sentence of it.
+
+    Args:
+        verdict: Of the rules.
+        hits: What was found.
+        told: The passages that the last reply gave.
+        near_from: P(answers) from which a passage is about the same thing.
+        most: Passages that are read.
+    """
+    otherwise = verdict.decision
+    if not _unsure(otherwise, told):
+        return verdict
+    near = [hit.passage.id for hit in hits if hit.passage.id in told]
+    near += [hit.passage.id for hit in hits if hit.passage.id not in told and hit.score >= near_from]
+    if not near:
+        return verdict
+    decision = AnswerFrom(tuple(near[:most]), verbatim=False, otherwise=otherwise)
+    return Verdict(decision, f"{verdict.reason} The dialogue model reads what is near first.")
+
+
+def _unsure(decision: Decision, told: Collection[str]) -> TypeGuard[Unsure]:
+    match decision:
+        case AnswerFrom():
+            return not decision.sure or (decision.verbatim and decision.passage_ids[0] in told)
+        case Handoff():
+            return decision.reason == "no_answer"
+        case Clarify() | Decline():
+            return True
+        case _:
+            return False

@@ -1,0 +1,73 @@
+"""What is unsure is read for first; what is sure, and what no passage can change, is not."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from chatbot.decide.reading import read_first
+from chatbot.types import (
+    AnswerFrom,
+    AskSlot,
+    Citation,
+    Clarify,
+    Decision,
+    Decline,
+    Handoff,
+    Message,
+    Option,
+    Reply,
+    Turn,
+    Understanding,
+    UseTemplate,
+    Verdict,
+    told_in,
+)
+from knowledge.types import Hit, Passage
+
+
+def hit(name: str, score: float) -> Hit:
+    return Hit(Passage(name, "text", "title", "faq", "en"), score, 1)
+
+
+HITS = (hit("near", 0.4), hit("told", 0.3), hit("far", 0.1))
+UNSURE: list[Decision] = [
+    Decline("no_answer"),
+    Clarify((Option("a", passage_id="a"), Option("b", passage_id="b"))),
+    Handoff("no_answer"),
+    AnswerFrom(("near",), verbatim=True, sure=False),
+    AnswerFrom(("told",), verbatim=True),
+]
+SURE: list[Decision] = [
+    AnswerFrom(("near",), verbatim=True),
+    AskSlot("order", "id"),
+    UseTemplate("order"),
+    Handoff("requested"),
+    Handoff("unhappy"),
+]
+
+
+def read(decision: Decision, *hits: Hit) -> Decision:
+    return read_first(Verdict(decision, "Why."), hits, told={"told"}, near_from=0.2, most=3).decision
+
+
+@pytest.mark.parametrize("decision", UNSURE, ids=str)
+def test_what_is_unsure_is_read_for_in_what_was_told_and_then_in_what_is_near(decision: Decision) -> None:
+    assert read(decision, *HITS) == AnswerFrom(("told", "near"), verbatim=False, otherwise=decision)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("decision", SURE, ids=str)
+def test_what_is_sure_stays(decision: Decision) -> None:
+    assert read(decision, *HITS) is decision
+
+
+def test_nothing_is_read_where_nothing_is_near() -> None:
+    assert read(Decline("out_of_scope"), hit("far", 0.1)) == Decline("out_of_scope")
+
+
+def test_a_composed_reply_told_what_it_cites() -> None:
+    message = Message("c", "text", datetime(2026, 1, 5, tzinfo=UTC))
+    cited = Reply("reply", (Citation("near", "t", "text", "faq"),))
+    composed = AnswerFrom(("told", "near"), verbatim=False, otherwise=Decline("no_answer"))
+    understood = Understanding(query="text", language="en")
+
+    assert told_in(Turn("t", message, understood, (), composed, cited, {}, {})) == {"near"}
