@@ -97,7 +97,7 @@ class AnswerFrom:
     verbatim: bool
     sure: bool = True
     """False: the answer is offered under the question that it answers, with others to choose from."""
-    otherwise: AnswerFrom | Clarify | Decline | Handoff | None = None
+    otherwise: UseTemplate | AnswerFrom | Clarify | Decline | Handoff | None = None
     """Done instead where the dialogue model reads the passages and finds that none of them tells."""
     kind: Literal["answer"] = "answer"
 

@@ -99,6 +99,14 @@ class LearningDecoder(nn.Module):  # type: ignore[misc]  # torch is Any to the t
         summed: Tensor = (costs * pack.weights[asked]).sum()
         return summed
 
+    def likelihoods(self, pack: Pack) -> Tensor:
+        """Log-likelihood of each end's answer, in nats, shape (ends,)."""
+        asked = pack.weights.nonzero().squeeze(1)
+        scores = self.network.lm_head(self._hidden(pack)[asked - 1]).log_softmax(dim=1)
+        found = scores.gather(1, pack.ids[asked, None]).squeeze(1)
+        owners = pack.owners[asked] - 1
+        return torch.zeros(int(owners.max()) + 1).index_add(0, owners, found)
+
     def right(self, pack: Pack) -> list[list[bool]]:
         """For each end, which tokens of its answer are those that the network finds likeliest."""
         asked = pack.weights.nonzero().squeeze(1)

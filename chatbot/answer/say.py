@@ -325,7 +325,8 @@ class Speaker:
         first = next(pieces)
         if isinstance(first, Delta):
             language = understanding.language
-            repeated = isinstance(decision, UseTemplate) and bool(decision.slots)
+            done = (decision.otherwise or decision) if isinstance(decision, AnswerFrom) else decision
+            repeated = isinstance(done, UseTemplate) and bool(done.slots)
             if told is not None and repeated and told.reply.text.endswith(first.text):
                 yield Delta(f"{say('all_there_is', language)}\n")
             elif _needs_apology(understanding, decision, first.text):

@@ -68,7 +68,8 @@ class RulePolicy:
             verdict = _give_up(self, understanding, hits, history)
         if not self.reads:
             return verdict
-        return read_first(verdict, hits, told=_told(history), near_from=self.related, most=self.passages)
+        last = history[-1] if history else None
+        return read_first(verdict, hits, last, near_from=self.related, most=self.passages)
 
     @property
     def related(self) -> float:

@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TypeAlias, TypeGuard
 
-from chatbot.types import AnswerFrom, Clarify, Decision, Decline, Handoff, Verdict
+from chatbot.types import (
+    AnswerFrom,
+    Clarify,
+    Decision,
+    Decline,
+    Handoff,
+    Turn,
+    UseTemplate,
+    Verdict,
+    told_in,
+)
 from knowledge.types import Hit
 
-Unsure: TypeAlias = AnswerFrom | Clarify | Decline | Handoff
+Unsure: TypeAlias = UseTemplate | AnswerFrom | Clarify | Decline | Handoff
 
 
 def read_first(
-    verdict: Verdict, hits: Sequence[Hit], *, told: Collection[str], near_from: float, most: int
+    verdict: Verdict, hits: Sequence[Hit], last: Turn | None, *, near_from: float, most: int
 ) -> Verdict:
     """Before the bot gives up, asks back or says the same again, the model reads what is near.
 
@@ -21,12 +31,13 @@ def read_first(
     Args:
         verdict: Of the rules.
         hits: What was found.
-        told: The passages that the last reply gave.
+        last: The turn before.
         near_from: P(answers) from which a passage is about the same thing.
         most: Passages that are read.
     """
     otherwise = verdict.decision
-    if not _unsure(otherwise, told):
+    told = told_in(last) if last else frozenset()
+    if not _unsure(otherwise, told, last):
         return verdict
     near = [hit.passage.id for hit in hits if hit.passage.id in told]
     near += [hit.passage.id for hit in hits if hit.passage.id not in told and hit.score >= near_from]
@@ -36,8 +47,10 @@ def read_first(
     return Verdict(decision, f"{verdict.reason} The dialogue model reads what is near first.")
 
 
-def _unsure(decision: Decision, told: Collection[str]) -> TypeGuard[Unsure]:
+def _unsure(decision: Decision, told: Collection[str], last: Turn | None) -> TypeGuard[Unsure]:
     match decision:
+        case UseTemplate():
+            return last is not None and decision == last.decision
         case AnswerFrom():
             return not decision.sure or (decision.verbatim and decision.passage_ids[0] in told)
         case Handoff():

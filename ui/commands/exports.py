@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -66,7 +67,14 @@ def chats(
             file,
             since=since,
             form="messages" if messages else "turns",
-            about=remarks.about,
+            about=lambda conversation: _masked(remarks.about(conversation)),
             progress=lambda done, total: report("Exporting", done / total if total else 1.0),
         )
     talk.print(f"{count} turns are in {file}.")
+
+
+def _masked(about: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """A form's address and number are for whoever takes over, not for a file that goes round."""
+    from chatbot.record.redaction import redact
+
+    return {kind: {name: redact(value) for name, value in fields.items()} for kind, fields in about.items()}

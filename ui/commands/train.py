@@ -11,6 +11,7 @@ from rich.table import Table
 
 from ui.commands.train_dialogue import dialogue
 from ui.commands.train_encoder import intent, sentiment, slots
+from ui.commands.train_preference import preference
 from ui.terminal import out, print_json, progress_bars, talk
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def _train() -> None:
 
 
 app.command("dialogue")(dialogue)
+app.command("preference")(preference)
 app.command("intent")(intent)
 app.command("slots")(slots)
 app.command("sentiment")(sentiment)

@@ -46,8 +46,17 @@ SURE: list[Decision] = [
 ]
 
 
-def read(decision: Decision, *hits: Hit) -> Decision:
-    return read_first(Verdict(decision, "Why."), hits, told={"told"}, near_from=0.2, most=3).decision
+def turn(decision: Decision, *citations: Citation) -> Turn:
+    message = Message("c", "text", datetime(2026, 1, 5, tzinfo=UTC))
+    understood = Understanding(query="text", language="en")
+    return Turn("t", message, understood, (), decision, Reply("reply", citations), {}, {})
+
+
+LAST = turn(AnswerFrom(("told",), verbatim=True))
+
+
+def read(decision: Decision, *hits: Hit, last: Turn | None = LAST) -> Decision:
+    return read_first(Verdict(decision, "Why."), hits, last, near_from=0.2, most=3).decision
 
 
 @pytest.mark.parametrize("decision", UNSURE, ids=str)
@@ -65,9 +74,16 @@ def test_nothing_is_read_where_nothing_is_near() -> None:
 
 
 def test_a_composed_reply_told_what_it_cites() -> None:
-    message = Message("c", "text", datetime(2026, 1, 5, tzinfo=UTC))
-    cited = Reply("reply", (Citation("near", "t", "text", "faq"),))
     composed = AnswerFrom(("told", "near"), verbatim=False, otherwise=Decline("no_answer"))
-    understood = Understanding(query="text", language="en")
 
-    assert told_in(Turn("t", message, understood, (), composed, cited, {}, {})) == {"near"}
+    assert told_in(turn(composed, Citation("near", "t", "text", "faq"))) == {"near"}
+
+
+def test_a_template_that_was_just_said_is_not_said_again_unread() -> None:
+    status = UseTemplate("order", {"id": "1"})
+
+    assert read(status, *HITS, last=turn(status)) == AnswerFrom(
+        ("near", "told"), verbatim=False, otherwise=status
+    )
+    assert read(status, *HITS, last=turn(UseTemplate("order", {"id": "2"}))) is status
+    assert read(status, *HITS, last=None) is status

@@ -27,6 +27,7 @@ from ui.server.wording import language_of
 
 SHOWN_TURNS = 200
 _MAX_FIELD = 500
+_CONTACTS = ("email", "tel")
 
 
 class VisitorMessage(Request):
@@ -194,4 +195,9 @@ def _checked(caller: Caller, fields: Mapping[str, str]) -> dict[str, str]:
         what = f"asks for nothing named '{strange[0]}'" if strange else f"needs '{missing[0]}'"
         known = ", ".join(wanted) or "none"
         raise Problem(422, "invalid", f"The form of this site {what}. Its fields: {known}.")
-    return {name: caller.masked(value) for name, value in fields.items() if value}
+    # Who asks for an address or a number wants to reach the customer with it; everything else is masked.
+    return {
+        name: value if wanted[name].type in _CONTACTS else caller.masked(value)
+        for name, value in fields.items()
+        if value
+    }

@@ -1,0 +1,272 @@
+"""Teach the dialogue model what customers liked: composed replies with a thumb, up or down.
+
+Read from top to bottom: run, training, loss, data. Kahneman-Tversky optimisation (KTO; Ethayarajh et al., 2024): one
+thumb on one reply is enough, no pairs are needed. The model is held to the one it starts from: by the loss itself,
+which looks at the ratio to it, and by a limit on the divergence, at which learning stops.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from chatbot.answer.prompt import GROUNDED, grounded, told
+from chatbot.registry import Registry
+from finetune.conversations import World
+from finetune.decoder import LearningDecoder, Pack, pack
+from finetune.dialogue import TASK, Asking, DataTable, DialoguePace, DialogueRun, Judged, ModelTable, split
+from finetune.gguf_adapter import write_gguf_adapter
+from finetune.learning import Table, Work, learn
+from finetune.run import curve, described, digest, model_card, new_model, write_model
+from finetune.thumbs import Thumb
+from knowledge.types import Passage, Progress
+
+
+class PreferenceData(DataTable):
+    """[data]: the thumbs, and the conversations on which nothing may be forgotten."""
+
+    held_out_share: float = Field(0.2, gt=0, lt=1)
+    """Of the thumbs: they tell whether it helped."""
+
+
+class PreferencePace(DialoguePace):
+    """[train]: how long and how fast to learn, and how far the model may go."""
+
+    epochs: int = Field(3, ge=1, le=100)
+    learning_rate: float = Field(5e-5, gt=0, lt=1)
+    beta: float = Field(0.1, gt=0)
+    """How much a likelihood counts that left the first model's."""
+    liked_weight: float = Field(1.0, gt=0)
+    disliked_weight: float = Field(1.0, gt=0)
+    most_divergence: float = Field(8.0, gt=0)
+    """Nats by which a held-out reply's likelihood may leave the first model's on average."""
+
+
+class PreferenceRun(Table):
+    """A run.toml of this task."""
+
+    model: ModelTable = ModelTable()
+    data: PreferenceData = PreferenceData()
+    train: PreferencePace = PreferencePace()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rated:
+    """Replies behind the same passages: as they are, and each message with another's reply."""
+
+    replies: Pack
+    mismatched: Pack
+    liked: Tensor
+    """bool, one for each reply."""
+
+
+def train_preference(
+    thumbs: Sequence[Thumb],
+    worlds: Sequence[World],
+    run: PreferenceRun,
+    *,
+    start: Path,
+    base: tuple[Path, str],
+    registry: Registry,
+    name: str,
+    work: Path,
+    progress: Progress,
+) -> Mapping[str, Any]:
+    """Go on from a dialogue model with the thumbs; the metrics of the new one.
+
+    Args:
+        thumbs: What customers liked and did not.
+        worlds: Conversations of companies; those held out tell what was forgotten.
+        run: The settings.
+        start: Folder of the dialogue model to start from.
+        base: A transformers folder, and llama.cpp's name of its architecture.
+        registry: Gets the model.
+        name: Of the model.
+        work: Where checkpoints are kept; a stopped run of the same name goes on from there.
+        progress: Told what is being done.
+
+    Raises:
+        ModelError: The language model cannot be trained, or the name is taken.
+    """
+    begun = time.monotonic()
+    held_out = split(worlds, run.data.held_out)[1]
+    about = _about(thumbs, start, run)
+    seed = run.train.seed
+    with new_model(registry, TASK, name, work=work, belongs=about["data_sha256"], seed=seed) as (place, kept):
+        decoder = LearningDecoder(base[0], first=run.model.first_layer, rank=run.model.rank)
+        decoder.load(start)
+        exam = Asking(decoder, DialogueRun(model=run.model, data=DataTable(), train=DialoguePace()))
+        before = exam.judge(held_out)
+        liking = Liking(decoder, thumbs, run)
+        task = Work(
+            network=decoder,
+            what="Learning what customers liked",
+            steps=len(liking.learn),
+            batches=liking.batches,
+            loss=liking.loss,
+            judge=liking.judge,
+            before=liking.judge(),
+        )
+        learned = learn(task, run.train, checkpoints=kept, progress=progress)
+        after = exam.judge(held_out)
+        decoder.save(place)
+        write_gguf_adapter(place, architecture=base[1], name=name)
+        metrics = {
+            **about,
+            **_forgotten(before, after),
+            "preferred_before": round(learned.before, 4),
+            "preferred": round(learned.after, 4),
+            "divergence": round(liking.divergence(), 3),
+            "epochs": curve(learned),
+            "seconds": round(time.monotonic() - begun),
+        }
+        write_model(place, run, metrics, _card(name, start, metrics))
+    return metrics
+
+
+class Liking:
+    """Replies with thumbs as a network reads them; the likelihoods of the model that it starts from are kept."""
+
+    def __init__(self, decoder: LearningDecoder, thumbs: Sequence[Thumb], run: PreferenceRun) -> None:
+        self._decoder, self._run = decoder, run
+        learn, held_out = _divided(thumbs, run)
+        self.learn = list(_rated(decoder, learn, most=run.train.batch_size))
+        self.held_out = list(_rated(decoder, held_out, most=run.train.batch_size))
+        with torch.no_grad():
+            decoder.eval()
+            self._first = {id(one): self._likelihoods(one) for one in (*self.learn, *self.held_out)}
+
+    def batches(self, epoch: int) -> list[_Rated]:
+        """All that is learned, in an order that is the epoch's own."""
+        batches = list(self.learn)
+        random.Random(f"{self._run.train.seed} {epoch}").shuffle(batches)
+        return batches
+
+    def loss(self, one: _Rated) -> Tensor:
+        """KTO's: how far each reply's likelihood is from where its thumb wants it."""
+        pace = self._run.train
+        own, other = self._gains(one)
+        with torch.no_grad():
+            anchor = other.mean().clamp(min=0.0)
+        wanted = torch.where(one.liked, own - anchor, anchor - own)
+        weight = torch.where(one.liked, pace.liked_weight, pace.disliked_weight)
+        return (weight * (1.0 - torch.sigmoid(pace.beta * wanted))).mean()
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def judge(self) -> float:
+        """P(a liked reply gained more than one that was not), held out; nothing once the model went too far."""
+        self._decoder.eval()
+        gains = [(self._gains(one)[0], one.liked) for one in self.held_out]
+        rows = [
+            (float(gain), bool(liked)) for own, thumb in gains for gain, liked in zip(own, thumb, strict=True)
+        ]
+        if sum(abs(gain) for gain, _ in rows) / len(rows) > self._run.train.most_divergence:
+            return 0.0
+        up, down = ([gain for gain, liked in rows if liked is wanted] for wanted in (True, False))
+        wins = sum((one > other) + 0.5 * (one == other) for one in up for other in down)
+        return wins / (len(up) * len(down))
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def divergence(self) -> float:
+        """Mean distance of the held-out replies' log-likelihoods from the first model's, in nats."""
+        self._decoder.eval()
+        gains = torch.cat([self._gains(one)[0] for one in self.held_out])
+        return float(gains.abs().mean())
+
+    def _gains(self, one: _Rated) -> tuple[Tensor, Tensor]:
+        """Log-likelihoods over those of the first model: of the replies, and of the mismatched ones."""
+        now, first = self._likelihoods(one), self._first[id(one)]
+        return now[0] - first[0], now[1] - first[1]
+
+    def _likelihoods(self, one: _Rated) -> tuple[Tensor, Tensor]:
+        return self._decoder.likelihoods(one.replies), self._decoder.likelihoods(one.mismatched)
+
+
+def _divided(thumbs: Sequence[Thumb], run: PreferenceRun) -> tuple[list[Thumb], list[Thumb]]:
+    """What is learned and what is held out: of each kind the same share, at least one."""
+    learn, held_out = list[Thumb](), list[Thumb]()
+    for wanted in (True, False):
+        kind = [thumb for thumb in thumbs if thumb.liked is wanted]
+        random.Random(run.train.seed).shuffle(kind)
+        count = max(1, round(run.data.held_out_share * len(kind)))
+        held_out += kind[:count]
+        learn += kind[count:]
+    return learn, held_out
+
+
+def _rated(decoder: LearningDecoder, thumbs: Sequence[Thumb], *, most: int) -> Iterator[_Rated]:
+    """Replies behind the same passages together, a few at a time."""
+    groups: dict[str, list[Thumb]] = {}
+    for thumb in thumbs:
+        groups.setdefault(json.dumps([one.model_dump() for one in thumb.passages]), []).append(thumb)
+    for group in groups.values():
+        for start in range(0, len(group), most):
+            part = group[start : start + most]
+            asked = [_asked(decoder, thumb) for thumb in part]
+            written = [_written(decoder, thumb) for thumb in part]
+            passages = [Passage(one.id, one.text, one.title, "document", "") for one in part[0].passages]
+            beginning = decoder.tokens(told(passages), begin=True)
+            yield _Rated(
+                pack(beginning, [_end(*pair) for pair in zip(asked, written, strict=True)]),
+                pack(
+                    beginning, [_end(*pair) for pair in zip(asked, [*written[1:], written[0]], strict=True)]
+                ),
+                torch.tensor([thumb.liked for thumb in part]),
+            )
+
+
+def _asked(decoder: LearningDecoder, thumb: Thumb) -> list[int]:
+    *chat, last = (line.content for line in thumb.messages)
+    return decoder.tokens(grounded(last, chat))
+
+
+def _written(decoder: LearningDecoder, thumb: Thumb) -> list[int]:
+    shown = [one.id for one in thumb.passages]
+    cited = [shown.index(one) + 1 for one in thumb.cites if one in shown]
+    return decoder.tokens(f"{cited[0] if cited else 1}] {thumb.answer}\n" if thumb.answer else "0]\n")
+
+
+def _end(asked: list[int], written: list[int]) -> tuple[list[int], list[int], list[float]]:
+    return asked, written, [1.0] * len(written)
+
+
+def _about(thumbs: Sequence[Thumb], start: Path, run: PreferenceRun) -> dict[str, Any]:
+    counts = {"liked": sum(thumb.liked for thumb in thumbs), "disliked": sum(not t.liked for t in thumbs)}
+    data = {"thumbs": digest([thumb.model_dump() for thumb in thumbs]), "start": start.name}
+    return described(TASK, counts, data, run)
+
+
+def _forgotten(before: Judged, after: Judged) -> dict[str, Any]:
+    """The exam of the dialogue model before and after: `promote` refuses a model that is worse at it."""
+    figures = ("chosen", "quoted", "declined", "rewritten")
+    return {
+        "prompt": GROUNDED,
+        "measure": "chosen",
+        **{f"{figure}_before": round(getattr(before, figure), 4) for figure in figures},
+        **{figure: round(getattr(after, figure), 4) for figure in figures},
+    }
+
+
+def _card(name: str, start: Path, metrics: Mapping[str, Any]) -> str:
+    counts = metrics["examples"]
+    lead = (
+        f"The dialogue model {start.name}, taught by {counts['liked']} replies that customers liked and "
+        f"{counts['disliked']} that they did not."
+    )
+    helped = f"{metrics['preferred']:.1%} of the held-out pairs ({metrics['preferred_before']:.1%} by chance)"
+    kept = f"{metrics['chosen']:.1%} of the messages of held-out companies ({metrics['chosen_before']:.1%} before)"
+    points = [
+        f"A liked reply gained more than one that was not: {helped}.",
+        f"Not forgotten: the passage that answers is still chosen for {kept}.",
+        f"Held-out replies are {metrics['divergence']:.2f} nats from the model that it started from.",
+    ]
+    return model_card(f"Dialogue model {name}", lead, points=points, metrics=metrics)
