@@ -84,6 +84,10 @@ class World:
     examples: tuple[Example, ...]
     sha256: str
     """Of its file."""
+    follow_ups: tuple[Example, ...] = ()
+    """Messages that are only to be made stand alone."""
+    held_out: bool = False
+    """Kept for judging."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +174,10 @@ def _company(
     """Two to four passages: those of the example, one that is like them, and any."""
     shown = list(dict.fromkeys((*example.sources, *example.near)))[:3]
     wanted = max(len(shown), draw.choice((2, 3, 3, 3, 4)))
-    for name in (*like[shown[0]][: draw.choice((1, 2))], *draw.sample(sorted(world.passages), 4)):
+    for name in (
+        *like[shown[0]][: draw.choice((1, 2))],
+        *draw.sample(sorted(world.passages), min(4, len(world.passages))),
+    ):
         if len(shown) < wanted and name not in shown:
             shown.append(name)
     return shown

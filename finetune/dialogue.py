@@ -17,16 +17,18 @@ from typing import Any
 import torch
 from pydantic import Field
 
-from chatbot.answer.prompt import GROUNDED, grounded, standalone, told
+from chatbot.answer.prompt import GROUNDED, NONE, grounded, standalone, told
 from chatbot.registry import Registry
 from finetune.conversations import Exam, Example, World, exams
 from finetune.decoder import LearningDecoder, Pack, pack
 from finetune.gguf_adapter import write_gguf_adapter
 from finetune.learning import Learned, Pace, Table, Work, learn
-from finetune.run import curve, described, model_card, new_model, write_model
+from finetune.run import curve, described, digest, model_card, new_model, write_model
 from knowledge.types import Progress
 
 TASK = "dialogue"
+CHOICE = 4
+"""An answer's tokens that choose the sentence."""
 _REWRITES = 8
 _OTHER_SEED = 1_000_003
 
@@ -43,7 +45,9 @@ class DataTable(Table):
     """[data]: conversations in files of the form that finetune/companies/README.md describes."""
 
     train: Path | None = None
-    """None: the conversations that Kefu comes with."""
+    """Companies (*.yaml) or a folder that `kefu train data build` wrote; None: the companies that Kefu comes with."""
+    replay: float = Field(0.25, ge=0, le=1)
+    """Share of the companies that Kefu comes with that is read again beside one's own data, so that it stays known."""
     held_out: tuple[str, ...] = ()
     """Names of companies that are not learned from; empty: every tenth."""
     absent: float = Field(0.1, ge=0, lt=1)
@@ -62,8 +66,8 @@ class DialoguePace(Pace):
     dropout: float = Field(0.0, ge=0, lt=1)
     parts: int = Field(1, ge=1, le=100)
     """Epochs that read all messages once together: more of them keep and judge a long run more often."""
-    choice_weight: float = Field(4.0, gt=0)
-    """What a wrong passage costs beside a wrong word."""
+    choice_weight: float = Field(2.0, gt=0)
+    """What one of an answer's first words costs: they choose the sentence, the others only copy it."""
 
 
 class DialogueRun(Table):
@@ -80,9 +84,9 @@ class Judged:
 
     messages: int
     chosen: float
-    """The passage that answers, or none where none does."""
+    """The sentence that answers, or none where none does."""
     quoted: float
-    """Of those with an answer: passage and every word of it."""
+    """Of those with an answer: every word of it."""
     declined: float
     """Of those without an answer."""
     rewritten: float
@@ -98,6 +102,8 @@ def train_dialogue(
     name: str,
     work: Path,
     progress: Progress,
+    start: Path | None = None,
+    earlier: Sequence[World] = (),
 ) -> Mapping[str, Any]:
     """Train an adapter and put it among the project's models; its metrics.
 
@@ -109,41 +115,40 @@ def train_dialogue(
         name: Of the model.
         work: Where checkpoints are kept until the run ends well; a stopped run of the same name goes on from there.
         progress: Told what is being done.
+        start: Folder of a dialogue model to go on from.
+        earlier: What that one was judged by: tells what was forgotten.
 
     Raises:
         ModelError: The language model cannot be trained, or the name is taken.
     """
     begun = time.monotonic()
     learned_from, held_out = split(worlds, run.data.held_out)
-    about = _about(learned_from, held_out, run)
+    about = _about(learned_from, held_out, run) | ({"start": start.name} if start else {})
     belongs, seed = about["data_sha256"], run.train.seed
     with new_model(registry, TASK, name, work=work, belongs=belongs, seed=seed) as (place, kept):
         decoder = LearningDecoder(
             base[0], first=run.model.first_layer, rank=run.model.rank, dropout=run.train.dropout
         )
+        if start:
+            decoder.load(start)
         asking = Asking(decoder, run)
-        before = asking.judge(held_out)
-        task = Work(
-            network=decoder,
-            what="Fine-tuning the dialogue model",
-            steps=len(asking.packs(learned_from, 0)),
-            batches=lambda epoch: asking.packs(learned_from, epoch),
-            loss=asking.loss,
-            judge=lambda: asking.judge(held_out).chosen,
-            before=before.chosen,
-        )
+        before, known = asking.judge(held_out), asking.judge(earlier)
+        task = asking.work(learned_from, held_out, before=before)
         learned = learn(task, run.train, checkpoints=kept, progress=progress)
-        after = asking.judge(held_out)
+        after, kept_up = asking.judge(held_out), asking.judge(earlier)
         decoder.save(place)
         write_gguf_adapter(place, architecture=base[1], name=name)
         metrics = {**about, **_outcome(before, after, learned), "seconds": round(time.monotonic() - begun)}
+        if earlier:
+            metrics |= {"earlier_before": round(known.chosen, 4), "earlier": round(kept_up.chosen, 4)}
         write_model(place, run, metrics, _card(name, metrics))
     return metrics
 
 
 def split(worlds: Sequence[World], held_out: Sequence[str]) -> tuple[list[World], list[World]]:
     """Those that are learned from, and those that judge: whole companies, so that no fact stands in both."""
-    names = set(held_out) or {world.name for world in worlds[9::10]} or {worlds[-1].name}
+    names = {*held_out, *(world.name for world in worlds if world.held_out)} & {one.name for one in worlds}
+    names = names or {world.name for world in worlds[9::10]} or {worlds[-1].name}
     return [world for world in worlds if world.name not in names], [
         world for world in worlds if world.name in names
     ]
@@ -160,6 +165,18 @@ class Asking:
     def __init__(self, decoder: LearningDecoder, run: DialogueRun) -> None:
         self._decoder, self._run = decoder, run
 
+    def work(self, learned_from: Sequence[World], held_out: Sequence[World], *, before: Judged) -> Work[Pack]:
+        """What `learn` needs to know."""
+        return Work(
+            network=self._decoder,
+            what="Fine-tuning the dialogue model",
+            steps=len(self.packs(learned_from, 0)),
+            batches=lambda epoch: self.packs(learned_from, epoch),
+            loss=self.loss,
+            judge=lambda: self.judge(held_out).chosen,
+            before=before.chosen,
+        )
+
     def packs(self, worlds: Sequence[World], epoch: int) -> list[Pack]:
         """The epoch's part of all messages, in an order and with other passages that are its own."""
         data, pace = self._run.data, self._run.train
@@ -171,7 +188,7 @@ class Asking:
             for exam in exams(world, seed=seed, most=pace.batch_size, absent=data.absent)
         ]
         packs = [self._exam(exam) for exam in drawn]
-        said = [one for world in worlds for one in world.examples]
+        said = [one for world in worlds for one in (*world.examples, *world.follow_ups)]
         packs += self._rewritings(said, seed, data.rewrites)
         random.Random(seed).shuffle(packs)
         return packs[part :: pace.parts]
@@ -189,10 +206,10 @@ class Asking:
             for exam in exams(world, seed=_OTHER_SEED, most=self._run.train.batch_size, absent=0.0):
                 right = self._decoder.right(self._exam(exam))
                 asked = zip(exam.examples, right, strict=True)
-                rows += [(exam.choice(one) > 0, answer[0], all(answer)) for one, answer in asked]
+                rows += [(exam.choice(one) > 0, all(answer[:CHOICE]), all(answer)) for one, answer in asked]
         answerable = [row for row in rows if row[0]]
         others = [row for row in rows if not row[0]]
-        said = [one for world in worlds for one in world.examples]
+        said = [one for world in worlds for one in (*world.examples, *world.follow_ups)]
         rewritten = [
             all(answer) for one in self._rewritings(said, 0, 1.0) for answer in self._decoder.right(one)
         ]
@@ -208,9 +225,9 @@ class Asking:
         tokens = self._decoder.tokens
         ends = []
         for example in exam.examples:
-            choice = exam.choice(example)
-            answer = tokens(f"{choice}] {example.answer}\n" if choice else "0]\n")
-            costs = [self._run.train.choice_weight, *([1.0] * (len(answer) - 1))]
+            answer = tokens(f" {example.answer if exam.choice(example) else NONE}\n")
+            chosen = min(CHOICE, len(answer))
+            costs = [*([self._run.train.choice_weight] * chosen), *([1.0] * (len(answer) - chosen))]
             ends.append((tokens(grounded(example.ask, example.chat)), answer, costs))
         return pack(tokens(told(exam.passages), begin=True), ends)
 
@@ -232,12 +249,12 @@ def _share(right: Sequence[bool]) -> float:
 
 
 def _about(learned_from: Sequence[World], held_out: Sequence[World], run: DialogueRun) -> dict[str, Any]:
-    files = {world.name: world.sha256 for world in (*learned_from, *held_out)}
+    files = sorted({world.sha256 for world in (*learned_from, *held_out)})
     counts = {
         "learn": sum(len(world.examples) for world in learned_from),
         "held_out": sum(len(world.examples) for world in held_out),
     }
-    data = {"files": files, "held_out": [world.name for world in held_out]}
+    data = {"files": files, "held_out": digest([world.name for world in held_out])}
     return described(TASK, counts, data, run)
 
 
@@ -256,18 +273,22 @@ def _card(name: str, metrics: Mapping[str, Any]) -> str:
     counts = metrics["examples"]
     lead = (
         f"A LoRA adapter for the dialogue model, trained on {counts['learn']} messages of customers and judged by "
-        f"{counts['held_out']} of companies that it had not seen. It answers with the words of the passages it is "
-        "shown, names the passage, and says so where none answers; and it makes follow-ups stand alone."
+        f"{counts['held_out']} that it had not seen. It answers with the words of the passages it is "
+        "shown, and says so where none answers; and it makes follow-ups stand alone."
     )
     points = [
         f"{what}: {metrics[f'{figure}_before']:.1%} before, {metrics[figure]:.1%} after."
         for figure, what in (
-            ("chosen", "Passage that answers, or none where none does"),
-            ("quoted", "Passage and every word of the answer"),
+            ("chosen", "Sentence that answers, or none where none does"),
+            ("quoted", "Every word of the answer"),
             ("declined", "None named where none answers"),
             ("rewritten", "Follow-ups rewritten word for word as a person did"),
         )
     ]
+    if "earlier" in metrics:
+        points.append(
+            f"Not forgotten: the first of these figures for companies of earlier training: {metrics['earlier_before']:.1%} before, {metrics['earlier']:.1%} after."
+        )
     points += [
         "`adapter.gguf` is for llama.cpp, `adapter_model.safetensors` for transformers (peft) and vLLM.",
         "It changes a language model and comes under that model's terms: for the default, the Gemma terms of use.",

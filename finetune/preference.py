@@ -19,7 +19,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from chatbot.answer.prompt import GROUNDED, grounded, told
+from chatbot.answer.prompt import GROUNDED, NONE, grounded, told
 from chatbot.registry import Registry
 from finetune.conversations import World
 from finetune.decoder import LearningDecoder, Pack, pack
@@ -230,9 +230,7 @@ def _asked(decoder: LearningDecoder, thumb: Thumb) -> list[int]:
 
 
 def _written(decoder: LearningDecoder, thumb: Thumb) -> list[int]:
-    shown = [one.id for one in thumb.passages]
-    cited = [shown.index(one) + 1 for one in thumb.cites if one in shown]
-    return decoder.tokens(f"{cited[0] if cited else 1}] {thumb.answer}\n" if thumb.answer else "0]\n")
+    return decoder.tokens(f" {thumb.answer or NONE}\n")
 
 
 def _end(asked: list[int], written: list[int]) -> tuple[list[int], list[int], list[float]]:
@@ -266,7 +264,7 @@ def _card(name: str, start: Path, metrics: Mapping[str, Any]) -> str:
     kept = f"{metrics['chosen']:.1%} of the messages of held-out companies ({metrics['chosen_before']:.1%} before)"
     points = [
         f"A liked reply gained more than one that was not: {helped}.",
-        f"Not forgotten: the passage that answers is still chosen for {kept}.",
+        f"Not forgotten: the sentence that answers is still chosen for {kept}.",
         f"Held-out replies are {metrics['divergence']:.2f} nats from the model that it started from.",
     ]
     return model_card(f"Dialogue model {name}", lead, points=points, metrics=metrics)

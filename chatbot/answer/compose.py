@@ -21,7 +21,7 @@ from langchain_core.messages import BaseMessage, BaseMessageChunk, HumanMessage
 from chatbot.answer.breaker import Breaker
 from chatbot.answer.extract import pieces, relevance
 from chatbot.answer.guard import examine
-from chatbot.answer.prompt import GROUNDED, grounded, messages, told
+from chatbot.answer.prompt import GROUNDED, NONE, grounded, messages, told
 from chatbot.answer.sentences import arriving, split
 from chatbot.settings import GenerationSettings
 from knowledge.types import Passage
@@ -31,7 +31,6 @@ log = structlog.get_logger(__name__)
 _MOST_SENTENCES = 3
 _CHARACTERS_PER_TOKEN = 8
 """No tokenizer writes longer tokens on average; more characters than this mean an endless stream."""
-_LONGEST_NUMBER = 4
 _CLOSE = 0.6
 """An answer shares at least this part of the words that the closest stored sentence shares with the question."""
 
@@ -101,8 +100,7 @@ class Composer:
             asked = self._asked(question, passages, language, chat)
             stream = _bounded(lambda: self._pieces(asked), ends)
             if self.reads:
-                number, stream = _chosen(stream)
-                outcome.none = not 1 <= number <= len(passages)
+                outcome.none, stream = _declined(stream)
             if not outcome.none:
                 yield from self._passing(question, passages, arriving(stream), outcome)
             self._breaker.worked()
@@ -161,17 +159,14 @@ class Composer:
                     raise _Ended(msg, fault=False)
 
 
-def _chosen(stream: Iterator[str]) -> tuple[int, Iterator[str]]:
-    """The number before "]" with which a model that reads begins, and what follows; 0 where there is none."""
+def _declined(stream: Iterator[str]) -> tuple[bool, Iterator[str]]:
+    """Whether a model that reads says that no passage tells; and all that it writes otherwise."""
     begun = ""
     for piece in stream:
         begun += piece
-        number, mark, rest = begun.partition("]")
-        if mark:
-            return (int(number) if number.strip().isdecimal() else 0), chain([rest.lstrip()], stream)
-        if len(begun) > _LONGEST_NUMBER:
-            break
-    return 0, iter(())
+        if not NONE.startswith(begun.strip()):
+            return False, chain([begun.lstrip()], stream)
+    return True, iter(())
 
 
 class _Ended(Exception):  # noqa: N818 - not an error: a limit

@@ -66,8 +66,10 @@ _WIDTH = {"en": 1400, "zh": 700}
 
 GROUNDED = "grounded-1"
 """Name of this form of prompt; `metrics.json` of a dialogue model that learned it says so."""
-GROUNDED_END, STANDALONE_END = "Answer: [", "Question:"
-"""Where the fine-tuned model goes on: with the number of the passage that answers (0 for none) and its words."""
+GROUNDED_END, STANDALONE_END = "Answer:", "Question:"
+"""Where the fine-tuned model goes on: with the words of the passage that answers, or with NONE."""
+NONE = "None"
+"""Written where no passage tells."""
 _CHAT_LINES = 4
 _CHAT_WIDTH = 400
 

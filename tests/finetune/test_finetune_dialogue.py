@@ -18,6 +18,7 @@ from chatbot.answer.models.llama_cpp import available_processors
 from chatbot.answer.sentences import split as sentences
 from chatbot.registry import Registry, prompt_of
 from finetune.conversations import SHIPPED, World, exams, read_worlds
+from finetune.datasets import material
 from finetune.decoder import WEIGHTS, LearningDecoder, Pack, pack
 from finetune.dialogue import Asking, DataTable, DialoguePace, DialogueRun, ModelTable, split, train_dialogue
 from finetune.gguf_adapter import write_gguf_adapter
@@ -178,7 +179,7 @@ def test_the_loss_falls_and_the_model_stands_among_the_others(train: Trainer, tm
     header = read_header(model.folder / "adapter.gguf")
     assert (header.kind, header.adapter_type, header.architecture) == ("adapter", "lora", "gemma3")
     assert prompt_of(model.folder) == "grounded-1"
-    assert "companies that it had not seen" in (model.folder / "README.md").read_text("utf-8")
+    assert "that it had not seen" in (model.folder / "README.md").read_text("utf-8")
 
 
 def test_a_run_that_was_killed_ends_as_an_unbroken_one(
@@ -229,6 +230,78 @@ def test_an_adapter_is_saved_and_loaded_whole(base: Path, worlds: list[World], t
     again.load(tmp_path)
     one = asking.packs(worlds, 0)[0]
     assert again.loss(one).item() == pytest.approx(decoder.loss(one).item(), rel=1e-5)
+
+
+def test_datasets_of_logs_are_read_beside_some_of_the_shipped_companies(tmp_path: Path) -> None:
+    row = {
+        "id": "faq:1",
+        "locale": "en",
+        "split": "train",
+        "task": "compose",
+        "passages": [
+            {"id": "a", "title": "A", "text": "A is free."},
+            {"id": "b", "title": "B", "text": "B costs 2."},
+        ],
+        "messages": [
+            {"role": "assistant", "content": "Hello"},
+            {"role": "user", "content": "is  a free"},
+            {"role": "assistant", "content": "A is free."},
+            {"role": "user", "content": "and b?"},
+        ],
+        "answer": "B costs 2.",
+        "cites": ["b"],
+        "standalone": "Is B free?",
+    }
+    rewrite = row | {"id": "r", "task": "rewrite", "passages": [], "answer": None, "cites": []}
+    unknown = row | {"id": "u", "answer": None, "cites": []}
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(one) + "\n" for one in (row, rewrite)), "utf-8")
+    (tmp_path / "valid.jsonl").write_text(json.dumps(unknown) + "\n", "utf-8")
+
+    worlds = material(tmp_path, replay=0.25)
+    learned_from, held_out = split(worlds, ("en-a-05",))
+
+    first, second = worlds[:2]
+    (example,) = first.examples
+    assert example.chat == ("is a free", "A is free.")
+    assert (example.sources, example.near, example.means) == (("b",), ("a",), "Is B free?")
+    (exam,) = exams(first, seed=1)
+    assert exam.passages[exam.choice(example) - 1].id == "b"
+    assert (second.examples, len(second.follow_ups)) == ((), 1)
+    assert [world.name for world in held_out] == ["u", "en-a-05"]
+    assert 15 < len(learned_from) < 25
+    assert len(material(None, replay=0.25)) == 76
+
+
+@pytest.mark.parametrize("text", ["no json", '{"locale": "en"}', '{"locale": "en", "messages": []}'])
+def test_a_wrong_line_of_a_dataset_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "train.jsonl").write_text(text, "utf-8")
+
+    with pytest.raises(KnowledgeError, match=r"train\.jsonl, line 1"):
+        material(tmp_path, replay=0.0)
+
+
+def test_a_run_that_goes_on_says_what_was_forgotten(
+    train: Trainer, base: Path, worlds: list[World], tmp_path: Path
+) -> None:
+    train("first")
+    registry = Registry(tmp_path)
+
+    metrics = train_dialogue(
+        worlds,
+        RUN,
+        base=(base, "gemma3"),
+        registry=registry,
+        name="second",
+        work=tmp_path / "runs",
+        progress=silent,
+        start=registry.model("dialogue", "first").folder,
+        earlier=worlds[-1:],
+    )
+
+    assert metrics["start"] == "first"
+    assert metrics["chosen_before"] == registry.model("dialogue", "first").metrics["chosen"]
+    assert "Not forgotten" in (tmp_path / "dialogue" / "second" / "README.md").read_text("utf-8")
+    assert 0 <= metrics["earlier"] <= 1
 
 
 def test_weights_that_llama_cpp_would_order_otherwise_are_refused(tmp_path: Path) -> None:

@@ -21,7 +21,13 @@ def dialogue(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder of conversations to learn from.", show_default="those Kefu comes with"),
+        typer.Option(
+            help="Folder of companies (*.yaml), or DATASETS/dialogue of 'kefu train data build'.",
+            show_default="the companies Kefu comes with",
+        ),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(help="Dialogue model to go on from.", show_default="the untrained one")
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="Of the model.", show_default="date and time of now")
@@ -31,15 +37,14 @@ def dialogue(
 ) -> None:
     """Teach the dialogue model to answer from passages, in their words, and to say when they do not tell.
 
-    Some companies are held out whole and tell whether it helped; the best epoch is kept. What comes out is an
-    adapter of a few MB, for llama.cpp and for transformers; 'kefu models promote dialogue NAME' puts it in force.
-    A run that was stopped goes on after its last whole epoch when it is started again with the same --name.
+    Some companies are held out whole and tell whether it helped. What comes out is an adapter of a few MB, for llama.cpp
+    and for transformers. A run that was stopped goes on after its last epoch when it is started again with its --name.
     """
     import torch
 
     from chatbot.registry import Registry
     from chatbot.settings import load_settings
-    from finetune.conversations import SHIPPED, read_worlds
+    from finetune.datasets import earlier, material
     from finetune.dialogue import DialogueRun, train_dialogue
     from finetune.run import read_run
     from finetune.unpack import trainable
@@ -48,30 +53,34 @@ def dialogue(
     run = read_run(config, DialogueRun, sample="dialogue.toml")
     chosen = name or datetime.now().astimezone().strftime("d-%Y%m%d-%H%M%S")
     torch.set_num_threads(threads or torch.get_num_threads())
+    registry = Registry(settings.models_folder)
+    begun = registry.model("dialogue", start) if start else None
     with progress_bars() as report:
         metrics = train_dialogue(
-            read_worlds(data or run.data.train or SHIPPED),
+            material(data or run.data.train, replay=run.data.replay),
             run,
             base=trainable(settings.generation.model, cache=settings.project.models_cache, progress=report),
-            registry=Registry(settings.models_folder),
+            registry=registry,
             name=chosen,
             work=settings.models_folder / "runs",
             progress=report,
+            start=begun.folder if begun else None,
+            earlier=earlier(begun.metrics) if begun else (),
         )
+    _show(chosen, metrics, as_json=as_json)
+
+
+def _show(name: str, metrics: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
-        print_json({"name": chosen, **metrics})
+        print_json({"name": name, **metrics})
         return
-    out.print(_table(metrics))
-    talk.print(f"Put it in force with 'kefu models promote dialogue {chosen}'.")
-
-
-def _table(metrics: Mapping[str, Any]) -> Table:
     table = Table("held out", "before", "after")
     for figure, what in (
-        ("chosen", "passage that answers, or none"),
-        ("quoted", "passage and every word of the answer"),
+        ("chosen", "sentence that answers, or none"),
+        ("quoted", "every word of the answer"),
         ("declined", "none named where none answers"),
         ("rewritten", "follow-ups rewritten word for word"),
     ):
         table.add_row(what, f"{metrics[f'{figure}_before']:.1%}", f"{metrics[figure]:.1%}")
-    return table
+    out.print(table)
+    talk.print(f"Put it in force with 'kefu models promote dialogue {name}'.")

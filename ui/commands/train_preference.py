@@ -113,7 +113,7 @@ def _table(metrics: Mapping[str, Any]) -> Table:
     table = Table("held out", "before", "after")
     for figure, what in (
         ("preferred", "liked replies gained more"),
-        ("chosen", "passage that answers, or none"),
+        ("chosen", "sentence that answers, or none"),
     ):
         table.add_row(what, f"{metrics[f'{figure}_before']:.1%}", f"{metrics[figure]:.1%}")
     return table

@@ -1,4 +1,4 @@
-"""A fine-tuned model names the passage that tells and quotes it, or says that none does."""
+"""A fine-tuned model quotes the passage that tells, or says that none does."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def composed(model: Reader) -> tuple[list[Said], Outcome]:
             return said, stop.value
 
 
-@pytest.mark.parametrize("pieces", [("2", "] Express", QUOTED[7:]), (f"2] {QUOTED}",), ("2]", QUOTED)])
-def test_the_number_is_taken_off_and_the_quotation_said(pieces: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("pieces", [(" ", "Express", QUOTED[7:]), (f" {QUOTED}",), (QUOTED,)])
+def test_what_it_quotes_is_said_with_its_source(pieces: tuple[str, ...]) -> None:
     assert composed(Reader(pieces=list(pieces))) == ([Said(QUOTED, ("shipping",))], Outcome())
 
 
-@pytest.mark.parametrize("written", ["0]", "7] It is free.", "no idea what you mean", ""])
+@pytest.mark.parametrize("written", [" None", "None", "No", ""])
 def test_no_passage_means_that_nothing_is_said(written: str) -> None:
     said, outcome = composed(Reader(pieces=[written]))
 
@@ -69,20 +69,20 @@ def test_no_passage_means_that_nothing_is_said(written: str) -> None:
 
 
 def test_what_stands_in_no_passage_is_refused_here_too() -> None:
-    said, outcome = composed(Reader(pieces=["2] Express delivery is free for members."]))
+    said, outcome = composed(Reader(pieces=[" Nonetheless express delivery is free for members."]))
 
     assert said == []
     assert outcome.refused
     assert not outcome.none
 
 
-def test_it_reads_the_passages_and_the_conversation_and_goes_on_after_the_bracket() -> None:
-    model = Reader(pieces=["0]"])
+def test_it_reads_the_passages_and_the_conversation_and_goes_on_after_the_cue() -> None:
+    model = Reader(pieces=[" None"])
     composed(model)
 
     (asked,) = model.asked[-1]
     assert asked.text.startswith(f"[1] {EN[0].title}\n{EN[0].text}\n\n[2] ")
-    assert asked.text.endswith(f"Customer: {CHAT[0]}\nAgent: {CHAT[1]}\nCustomer: and express?\nAnswer: [")
+    assert asked.text.endswith(f"Customer: {CHAT[0]}\nAgent: {CHAT[1]}\nCustomer: and express?\nAnswer:")
     assert standalone("and express?", CHAT).endswith("Customer: and express?\nQuestion:")
 
 
@@ -108,7 +108,7 @@ def said(model: FakeChat | None, decision: AnswerFrom = READ) -> Reply:
 
 
 def test_what_the_model_finds_is_said_with_its_source() -> None:
-    reply = said(Reader(pieces=[f"2] {QUOTED}"]))
+    reply = said(Reader(pieces=[f" {QUOTED}"]))
 
     assert reply.text == f"{QUOTED} [1]"
     assert [citation.passage_id for citation in reply.citations] == ["shipping"]
@@ -116,7 +116,7 @@ def test_what_the_model_finds_is_said_with_its_source() -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [Reader(pieces=["0]"]), Reader(pieces=["2] It is free."]), FakeChat(pieces=["Hi."]), None]
+    "model", [Reader(pieces=[" None"]), Reader(pieces=[" It is free."]), FakeChat(pieces=["Hi."]), None]
 )
 def test_what_was_decided_otherwise_is_done_where_it_finds_nothing(model: FakeChat | None) -> None:
     options = Clarify((Option("Returns", passage_id="returns"), Option("Delivery", passage_id="shipping")))
@@ -134,7 +134,7 @@ def test_the_turn_keeps_what_was_done_in_the_end(turns: list[Turn]) -> None:
 
 @pytest.fixture
 def turns() -> list[Turn]:
-    return [_turn(Reader(pieces=[written])) for written in (f"2] {QUOTED}", "0]")]
+    return [_turn(Reader(pieces=[written])) for written in (f" {QUOTED}", " None")]
 
 
 def _turn(model: Reader) -> Turn:
