@@ -21,7 +21,7 @@ from langchain_core.messages import BaseMessage, BaseMessageChunk, HumanMessage
 from chatbot.answer.breaker import Breaker
 from chatbot.answer.extract import pieces, relevance
 from chatbot.answer.guard import examine
-from chatbot.answer.prompt import GROUNDED, NONE, grounded, messages, told
+from chatbot.answer.prompt import GROUNDED, NONE, messages, reading
 from chatbot.answer.sentences import arriving, split
 from chatbot.settings import GenerationSettings
 from knowledge.types import Passage
@@ -141,7 +141,7 @@ class Composer:
         self, question: str, passages: Sequence[Passage], language: str, chat: Sequence[str]
     ) -> list[BaseMessage]:
         if self.reads:
-            return [HumanMessage(f"{told(passages)}{grounded(question, chat)}")]
+            return [HumanMessage(reading(question, passages, chat, language=language))]
         return messages(question, passages, language)
 
     def _pieces(self, asked: list[BaseMessage]) -> Iterator[str]:

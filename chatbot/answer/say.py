@@ -55,6 +55,8 @@ class _Talk:
     """Chooses among wordings of the same meaning."""
     chat: Sequence[str]
     """What was said before: customer, bot, customer, bot."""
+    own_case: Passage | None = None
+    """What a template just told of the customer's own order, repair ...: it may hold what is asked next."""
 
 
 class Speaker:
@@ -95,7 +97,7 @@ class Speaker:
     ) -> Iterator[Delta | Reply]:
         """Yield pieces, then the reply; the reply's text is the pieces joined."""
         said = ""
-        talk = _Talk(f"{len(history)}{understanding.query}", _said(history))
+        talk = _Talk(f"{len(history)}{understanding.query}", _said(history), _own_case(history))
         told = history[-1] if history else None
         for piece in self._opened(
             self._say(decision, understanding, hits, talk), understanding, decision, told
@@ -190,12 +192,12 @@ class Speaker:
     ) -> Iterator[Delta | Reply]:
         known = {hit.passage.id: hit.passage for hit in hits}
         passages = [known[found] for found in decision.passage_ids if found in known]
+        if decision.otherwise is not None:
+            yield from self._read(decision.otherwise, understanding, hits, talk, passages)
+            return
         if not passages:
             log.warning("answer.passages_gone", count=len(decision.passage_ids))
             yield from whole(self._decline(Decline("no_answer"), understanding.language, talk.seed))
-            return
-        if decision.otherwise is not None:
-            yield from self._read(decision.otherwise, understanding, hits, talk, passages)
             return
         first = passages[0]
         foreign = tag(first) != understanding.language
@@ -233,6 +235,8 @@ class Speaker:
             yield from self._say(otherwise, understanding, hits, talk)
             return
         own = [passage for passage in passages if tag(passage) == understanding.language]
+        if talk.own_case:
+            own = [talk.own_case, *own]
         pieces = self._composed(self._composer, understanding, own, talk)
         first = next(pieces)
         if isinstance(first, Delta):
@@ -250,6 +254,7 @@ class Speaker:
     ) -> Iterator[Delta | Reply]:
         """The model's sentences that passed, each with its source's number, and the reply; a reply alone where none did."""
         cited: dict[str, int] = {}
+        by_id = {passage.id: passage for passage in passages if passage is not talk.own_case}
         asked = (understanding.rewritten and understanding.other_reading) or understanding.query
         composing = composer.compose(
             asked if composer.reads else understanding.query,
@@ -261,20 +266,18 @@ class Speaker:
         try:
             while True:
                 said = next(composing)
-                marks = "".join(
-                    f"[{cited.setdefault(source, len(cited) + 1)}]" for source in said.passage_ids
-                )
-                yield Delta(f"{between}{said.text} {marks}")
+                sources = [source for source in said.passage_ids if source in by_id]
+                marks = "".join(f" [{cited.setdefault(source, len(cited) + 1)}]" for source in sources)
+                yield Delta(f"{between}{said.text}{marks}")
                 between = " "
         except StopIteration as stop:
             outcome = stop.value
         finally:
             composing.close()
         refused = tuple(outcome.refused)
-        if cited:
-            by_id = {passage.id: passage for passage in passages}
-            sources = tuple(citation(by_id[source]) for source in cited)
-            yield Reply("", citations=sources, finish="cut" if outcome.cut else "complete", refused=refused)
+        if between:
+            shown = tuple(citation(by_id[source]) for source in cited)
+            yield Reply("", citations=shown, finish="cut" if outcome.cut else "complete", refused=refused)
             return
         none = ("the dialogue model finds no answer in the passages",) if outcome.none else ()
         yield Reply("", finish="withheld", refused=(*refused, *none))
@@ -327,10 +330,13 @@ class Speaker:
             language = understanding.language
             done = (decision.otherwise or decision) if isinstance(decision, AnswerFrom) else decision
             repeated = isinstance(done, UseTemplate) and bool(done.slots)
-            if told is not None and repeated and told.reply.text.endswith(first.text):
-                yield Delta(f"{say('all_there_is', language)}\n")
+            opening = f"{say('all_there_is', language)}\n"
+            regret = say("sorry_first", language) + ("" if language == "zh" else " ")
+            said = [f"{before}{first.text}" for before in ("", opening, regret)]
+            if told is not None and repeated and told.reply.text in said:
+                yield Delta(opening)
             elif _needs_apology(understanding, decision, first.text):
-                yield Delta(say("sorry_first", language) + ("" if language == "zh" else " "))
+                yield Delta(regret)
         yield first
         yield from pieces
 
@@ -359,6 +365,14 @@ class Speaker:
 
 def _said(history: Sequence[Turn]) -> tuple[str, ...]:
     return tuple(text for turn in history[-_CHAT_TURNS:] for text in (turn.message.text, turn.reply.text))
+
+
+def _own_case(history: Sequence[Turn]) -> Passage | None:
+    """The last reply as something to quote from, where it was a template about the customer's own case."""
+    if not history or not isinstance(history[-1].decision, UseTemplate) or not history[-1].decision.slots:
+        return None
+    last = history[-1]
+    return Passage("reply", last.reply.text, last.message.text, "document", last.understanding.language)
 
 
 def _needs_apology(understanding: Understanding, decision: Decision, text: str) -> bool:

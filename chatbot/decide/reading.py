@@ -26,7 +26,8 @@ def read_first(
 ) -> Verdict:
     """Before the bot gives up, asks back or says the same again, the model reads what is near.
 
-    What was just said is read first: "and how long does it take?" is mostly told by another sentence of it.
+    What was just said is read first: "and how long does it take?" is mostly told by another sentence of it. What a
+    template just told of the customer's own case is read too, though no passage is near.
 
     Args:
         verdict: Of the rules.
@@ -41,7 +42,7 @@ def read_first(
         return verdict
     near = [hit.passage.id for hit in hits if hit.passage.id in told]
     near += [hit.passage.id for hit in hits if hit.passage.id not in told and hit.score >= near_from]
-    if not near:
+    if not near and not (last and isinstance(last.decision, UseTemplate) and last.decision.slots):
         return verdict
     decision = AnswerFrom(tuple(near[:most]), verbatim=False, otherwise=otherwise)
     return Verdict(decision, f"{verdict.reason} The dialogue model reads what is near first.")

@@ -27,6 +27,7 @@ from chatbot.types import (
     Reply,
     Turn,
     Understanding,
+    UseTemplate,
 )
 from knowledge.errors import ModelError
 
@@ -123,6 +124,22 @@ def test_what_was_decided_otherwise_is_done_where_it_finds_nothing(model: FakeCh
 
     assert said(model).text == said(None).text
     assert "Returns" in said(model, AnswerFrom(("returns",), verbatim=False, otherwise=options)).quick_replies
+
+
+def test_what_a_template_just_told_can_be_quoted_without_a_source() -> None:
+    told = "Your order A1 is on its way. It arrives on Friday."
+    message = Message("c", "where is A1", datetime(2026, 1, 5, tzinfo=UTC))
+    before = Understanding(query="where is A1", language="en")
+    status = UseTemplate("order", {"id": "A1"})
+    history = (Turn("t", message, before, (), status, Reply(told), {}, {}),)
+    understood = Understanding(query="when will it arrive", language="en")
+    decision = AnswerFrom((), verbatim=False, otherwise=status)
+
+    model = Reader(pieces=[" It arrives on Friday."])
+    *_, reply = speaker(model).answer(decision, understanding=understood, hits=(), history=history)
+
+    assert isinstance(reply, Reply)
+    assert (reply.text, reply.citations) == ("It arrives on Friday.", ())
 
 
 def test_the_turn_keeps_what_was_done_in_the_end(turns: list[Turn]) -> None:

@@ -87,3 +87,6 @@ def test_a_template_that_was_just_said_is_not_said_again_unread() -> None:
     )
     assert read(status, *HITS, last=turn(UseTemplate("order", {"id": "2"}))) is status
     assert read(status, *HITS, last=None) is status
+    assert read(Decline("no_answer"), last=turn(status)) == AnswerFrom(
+        (), verbatim=False, otherwise=Decline("no_answer")
+    )
