@@ -108,7 +108,8 @@ def _composed(turn: Turn) -> bool:
 
 def _thumb(turn: Turn, earlier: Sequence[Turn], *, liked: bool) -> Thumb:
     assert isinstance(turn.decision, AnswerFrom)  # noqa: S101 - _composed said so
-    known = {hit.passage.id: hit.passage for hit in turn.hits}
+    found = (*(earlier[-1].hits if earlier else ()), *turn.hits)
+    known = {hit.passage.id: hit.passage for hit in found}
     shown = [known[name] for name in turn.decision.passage_ids if name in known]
     lines = [line for one in earlier for line in (("user", one.message.text), ("assistant", one.reply.text))]
     return Thumb(

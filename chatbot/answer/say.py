@@ -55,6 +55,8 @@ class _Talk:
     """Chooses among wordings of the same meaning."""
     chat: Sequence[str]
     """What was said before: customer, bot, customer, bot."""
+    told: Sequence[Hit] = ()
+    """What was found for the message before: what is read may be there."""
     own_case: Passage | None = None
     """What a template just told of the customer's own order, repair ...: it may hold what is asked next."""
 
@@ -97,7 +99,8 @@ class Speaker:
     ) -> Iterator[Delta | Reply]:
         """Yield pieces, then the reply; the reply's text is the pieces joined."""
         said = ""
-        talk = _Talk(f"{len(history)}{understanding.query}", _said(history), _own_case(history))
+        before = history[-1].hits if history else ()
+        talk = _Talk(f"{len(history)}{understanding.query}", _said(history), before, _own_case(history))
         told = history[-1] if history else None
         for piece in self._opened(
             self._say(decision, understanding, hits, talk), understanding, decision, told
@@ -190,7 +193,7 @@ class Speaker:
     def _from_passages(
         self, decision: AnswerFrom, understanding: Understanding, hits: Sequence[Hit], talk: _Talk
     ) -> Iterator[Delta | Reply]:
-        known = {hit.passage.id: hit.passage for hit in hits}
+        known = {hit.passage.id: hit.passage for hit in (*talk.told, *hits)}
         passages = [known[found] for found in decision.passage_ids if found in known]
         if decision.otherwise is not None:
             yield from self._read(decision.otherwise, understanding, hits, talk, passages)

@@ -40,7 +40,7 @@ def read_first(
     told = told_in(last) if last else frozenset()
     if not _unsure(otherwise, told, last):
         return verdict
-    near = [hit.passage.id for hit in hits if hit.passage.id in told]
+    near = [hit.passage.id for hit in (last.hits if last else ()) if hit.passage.id in told]
     near += [hit.passage.id for hit in hits if hit.passage.id not in told and hit.score >= near_from]
     if not near and not (last and isinstance(last.decision, UseTemplate) and last.decision.slots):
         return verdict

@@ -49,7 +49,7 @@ SURE: list[Decision] = [
 def turn(decision: Decision, *citations: Citation) -> Turn:
     message = Message("c", "text", datetime(2026, 1, 5, tzinfo=UTC))
     understood = Understanding(query="text", language="en")
-    return Turn("t", message, understood, (), decision, Reply("reply", citations), {}, {})
+    return Turn("t", message, understood, (hit("told", 0.9),), decision, Reply("reply", citations), {}, {})
 
 
 LAST = turn(AnswerFrom(("told",), verbatim=True))
