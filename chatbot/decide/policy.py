@@ -69,7 +69,8 @@ class RulePolicy:
         if not self.reads:
             return verdict
         last = history[-1] if history else None
-        return read_first(verdict, hits, last, near_from=self.related, most=self.passages)
+        follows = understanding.rewritten or bool(understanding.other_reading)
+        return read_first(verdict, hits, last, follows=follows, near_from=self.related, most=self.passages)
 
     @property
     def related(self) -> float:

@@ -22,7 +22,13 @@ Unsure: TypeAlias = UseTemplate | AnswerFrom | Clarify | Decline | Handoff
 
 
 def read_first(
-    verdict: Verdict, hits: Sequence[Hit], last: Turn | None, *, near_from: float, most: int
+    verdict: Verdict,
+    hits: Sequence[Hit],
+    last: Turn | None,
+    *,
+    follows: bool,
+    near_from: float,
+    most: int,
 ) -> Verdict:
     """Before the bot gives up, asks back or says the same again, the model reads what is near.
 
@@ -33,6 +39,7 @@ def read_first(
         verdict: Of the rules.
         hits: What was found.
         last: The turn before.
+        follows: Whether the message may hang on that turn.
         near_from: P(answers) from which a passage is about the same thing.
         most: Passages that are read.
     """
@@ -40,7 +47,7 @@ def read_first(
     told = told_in(last) if last else frozenset()
     if not _unsure(otherwise, told, last):
         return verdict
-    near = [hit.passage.id for hit in (last.hits if last else ()) if hit.passage.id in told]
+    near = [hit.passage.id for hit in (last.hits if last and follows else ()) if hit.passage.id in told]
     near += [hit.passage.id for hit in hits if hit.passage.id not in told and hit.score >= near_from]
     if not near and not (last and isinstance(last.decision, UseTemplate) and last.decision.slots):
         return verdict

@@ -55,8 +55,8 @@ def turn(decision: Decision, *citations: Citation) -> Turn:
 LAST = turn(AnswerFrom(("told",), verbatim=True))
 
 
-def read(decision: Decision, *hits: Hit, last: Turn | None = LAST) -> Decision:
-    return read_first(Verdict(decision, "Why."), hits, last, near_from=0.2, most=3).decision
+def read(decision: Decision, *hits: Hit, last: Turn | None = LAST, follows: bool = True) -> Decision:
+    return read_first(Verdict(decision, "Why."), hits, last, follows=follows, near_from=0.2, most=3).decision
 
 
 @pytest.mark.parametrize("decision", UNSURE, ids=str)
@@ -70,7 +70,7 @@ def test_what_is_sure_stays(decision: Decision) -> None:
 
 
 def test_nothing_is_read_where_nothing_is_near() -> None:
-    assert read(Decline("out_of_scope"), hit("far", 0.1)) == Decline("out_of_scope")
+    assert read(Decline("out_of_scope"), hit("far", 0.1), follows=False) == Decline("out_of_scope")
 
 
 def test_a_composed_reply_told_what_it_cites() -> None:
