@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
@@ -18,6 +19,8 @@ _LONG = 10
 _SHORTEST_SUBSTITUTED = 8
 _ENDINGS = ("s", "es", "'s", "d", "ed", "ing", "ly", "er", "r", "n", "y")
 _CACHE_ENTRIES = 4096
+_COMMON = 1000
+"""Occurrences in pyspellchecker's list of 160,000 words from which a word is good English; "oder" has 146."""
 
 
 class Speller:
@@ -55,6 +58,8 @@ class Speller:
 
     def _word(self, word: str) -> str:
         lowered = word.lower().replace("’", "'")
+        if lowered in _common():
+            return word  # the company never writes of it, but the customer meant it
         # IPHONE and OnePlus are written on purpose.
         if len(word) < _SHORTEST or lowered in self._counts or not (word.islower() or word.istitle()):
             return word
@@ -85,6 +90,14 @@ class Speller:
             ),
             default=word,
         )
+
+
+@lru_cache(maxsize=1)
+def _common() -> frozenset[str]:
+    from spellchecker import SpellChecker
+
+    words = SpellChecker(language="en").word_frequency.dictionary
+    return frozenset(word for word, count in words.items() if count >= _COMMON and len(word) >= _SHORTEST)
 
 
 def _plausible(word: str, known: str) -> bool:

@@ -132,5 +132,12 @@ def test_names_codes_and_other_words_stay_as_they_are(speller: Speller, typed: s
     assert speller.correct(typed) == typed
 
 
+@pytest.mark.parametrize("typed", ["my boot", "in cash", "the weather", "it is a touch screen"])
+def test_good_english_that_the_company_never_writes_stays(typed: str) -> None:
+    speller = Speller(["boost the volume", "it crashed", "whether it is torch", "the screens"])
+
+    assert speller.correct(typed) == typed
+
+
 def test_a_speller_without_english_wordings_changes_nothing() -> None:
     assert Speller([]).correct("wher is my oder") == "wher is my oder"
