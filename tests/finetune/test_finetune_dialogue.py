@@ -323,6 +323,7 @@ def test_the_sample_runs_are_valid() -> None:
         assert read_run(runs / name, DialogueRun, sample=name).data.held_out
 
 
+@pytest.mark.hard
 @pytest.mark.models
 def test_the_smoke_run_learns(models_cache: Path, tmp_path: Path) -> None:
     from chatbot.settings import LlamaCppModel
