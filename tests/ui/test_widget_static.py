@@ -184,14 +184,20 @@ async def test_the_sample_site_is_served_by_the_demo_only(tmp_path: Path) -> Non
         sample = tmp_path / "site"
         sample.mkdir()
         (sample / "index.html").write_text("<h1>Help</h1>", "utf-8")
+        (sample / "en.html").write_text("<h1>In English</h1>", "utf-8")
         (sample / "notes.txt").write_text("x", "utf-8")
         setup = replace(sites.setup, sample_site=sample)
         off = await sites.client.get("/site/")
         async with running(FakeService(), hosting=setup, project={"demo": True}) as (_, client):
-            index, notes = await client.get("/site/"), await client.get("/site/notes.txt")
+            index, english = [
+                await client.get("/site/", headers={"Accept-Language": wanted})
+                for wanted in ("zh-CN,zh;q=0.9,en;q=0.8", "en-GB,en;q=0.9")
+            ]
+            named, notes = await client.get("/site/index.html"), await client.get("/site/notes.txt")
 
     assert off.status_code == notes.status_code == 404
-    assert index.text == "<h1>Help</h1>"
+    assert index.text == named.text == "<h1>Help</h1>"
+    assert english.text == "<h1>In English</h1>"
     assert "unsafe" not in index.headers["content-security-policy"]
     assert "default-src 'none'" in index.headers["content-security-policy"]
 

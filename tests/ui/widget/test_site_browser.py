@@ -55,7 +55,7 @@ def test_the_conversation_goes_along_from_one_page_to_the_next(street: Street) -
 
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_no_page_scrolls_sideways(street: Street, width: int) -> None:
-    for page in ("", "en.html"):
+    for page in ("index.html", "en.html"):
         visitor = street.visit(f"{street.kefu.url}/site/{page}", viewport={"width": width, "height": 700})
 
         assert visitor.js("document.documentElement.scrollWidth") <= width

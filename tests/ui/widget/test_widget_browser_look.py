@@ -110,7 +110,7 @@ def test_axe_finds_nothing_in_any_state(
     assert {state: said for state, said in found.items() if said} == {}
 
 
-@pytest.mark.parametrize("address", ["/site/", "/site/en.html"])
+@pytest.mark.parametrize("address", ["/site/index.html", "/site/en.html"])
 def test_axe_finds_nothing_while_an_answer_is_written_nor_on_pages_of_our_own(
     street: Street, axe: str, address: str
 ) -> None:

@@ -26,6 +26,8 @@ from ui.server.widget.transcript import transcript_routes
 from ui.server.widget.visits import visit_routes
 from ui.server.wording import language_of
 
+_ENGLISH = "en.html"
+"""The sample site's other language."""
 _LOADERS = {"/widget.js": "widget.js", "/widget.mjs": "widget.mjs"}
 _ANYWHERE = {
     "Cache-Control": "public, max-age=300",
@@ -85,11 +87,13 @@ def _file_routes(host: Host) -> APIRouter:
 
 def _sample_site(known: dict[str, File]) -> APIRouter:
     router = APIRouter(include_in_schema=False)
-    headers = {"Cache-Control": "no-cache", "Content-Security-Policy": SITE_CSP}
+    headers = {"Cache-Control": "no-cache", "Content-Security-Policy": SITE_CSP, "Vary": "Accept-Language"}
 
     @router.get("/site/{name:path}")
     async def sample(request: Request, name: str) -> Response:
         page = f"{name}index.html" if name == "" or name.endswith("/") else name
+        if name == "" and _ENGLISH in known and language_of(request.scope) == "en":
+            page = _ENGLISH
         return found(known, page).response(request.scope, headers)
 
     return router
