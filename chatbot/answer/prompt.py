@@ -81,13 +81,8 @@ _READS = {"en": 2400, "zh": 1200}
 
 def reading(question: str, passages: Sequence[Passage], chat: Sequence[str], *, language: str) -> str:
     """The whole prompt of the fine-tuned model: as much of the passages as there is room for, then `grounded`."""
-    room, shown = _READS["en" if language == "en" else "zh"], []
-    for passage in passages:
-        text = _fitting(passage.text, room)
-        room -= len(text)
-        if text:
-            shown.append(replace(passage, text=text))
-    return f"{told(shown)}{grounded(question, chat)}"
+    room = _READS["en" if language == "en" else "zh"]
+    return f"{told(_with_room(passages, room))}{grounded(question, chat)}"
 
 
 def told(passages: Sequence[Passage]) -> str:
@@ -121,13 +116,19 @@ def _said(question: str, chat: Sequence[str]) -> str:
 def messages(question: str, passages: Sequence[Passage], language: str) -> list[BaseMessage]:
     """The messages for one question; the customer's words stand in one line and are never a template."""
     template, room = (_EN, _WIDTH["en"]) if language == "en" else (_ZH, _WIDTH["zh"])
-    texts = []
+    texts = [_line(passage.text) for passage in _with_room(passages, room)]
+    return template.format_messages(text=" ".join(texts), question=_line(question)[:300])
+
+
+def _with_room(passages: Sequence[Passage], room: int) -> list[Passage]:
+    """The passages as far as their texts together fit into so many characters."""
+    fitting = []
     for passage in passages:
         text = _fitting(passage.text, room)
         room -= len(text)
         if text:
-            texts.append(_line(text))
-    return template.format_messages(text=" ".join(texts), question=_line(question)[:300])
+            fitting.append(replace(passage, text=text))
+    return fitting
 
 
 def _fitting(text: str, room: int) -> str:

@@ -214,16 +214,8 @@ class Speaker:
             return
         passages = [passage for passage in passages if tag(passage) == understanding.language]
         pieces = self._composed(self._composer, understanding, passages, talk)
-        opening = next(pieces)
-        if isinstance(opening, Delta):
-            yield opening
-            yield from pieces
-            return
-        for piece in stored(first, text, understanding.language):
-            if isinstance(piece, Reply):
-                yield replace(piece, finish="withheld", refused=opening.refused)
-            else:
-                yield piece
+        instead = stored(first, text, understanding.language)
+        yield from _unless_said(pieces, instead, lambda reply: replace(reply, finish="withheld"))
 
     def _read(
         self,
@@ -241,16 +233,8 @@ class Speaker:
         if talk.own_case:
             own = [talk.own_case, *own]
         pieces = self._composed(self._composer, understanding, own, talk)
-        first = next(pieces)
-        if isinstance(first, Delta):
-            yield first
-            yield from pieces
-            return
-        for piece in self._say(otherwise, understanding, hits, talk):
-            if isinstance(piece, Reply):
-                yield replace(piece, refused=(*first.refused, *piece.refused), otherwise=True)
-            else:
-                yield piece
+        instead = self._say(otherwise, understanding, hits, talk)
+        yield from _unless_said(pieces, instead, lambda reply: replace(reply, otherwise=True))
 
     def _composed(
         self, composer: Composer, understanding: Understanding, passages: Sequence[Passage], talk: _Talk
@@ -364,6 +348,24 @@ class Speaker:
             text = choose(intent, values | self._own(language), language)
             opening = fill(text, shown(intent, values, language) | self._own(language)) if text else ""
         return fixed.hand_over(decision, language, there=self._available(), opening=opening)
+
+
+def _unless_said(
+    composed: Iterator[Delta | Reply],
+    instead: Iterator[Delta | Reply],
+    mark: Callable[[Reply], Reply],
+) -> Iterator[Delta | Reply]:
+    """What was composed; where that is nothing, the other reply, marked, with what was refused."""
+    first = next(composed)
+    if isinstance(first, Delta):
+        yield first
+        yield from composed
+        return
+    for piece in instead:
+        if isinstance(piece, Reply):
+            yield mark(replace(piece, refused=(*first.refused, *piece.refused)))
+        else:
+            yield piece
 
 
 def _said(history: Sequence[Turn]) -> tuple[str, ...]:

@@ -40,6 +40,8 @@ class Speller:
             if len(word) >= _SHORTEST:
                 self._by_initial.setdefault(word[0], []).append(word)
         self._cache: dict[str, str] = {}
+        # Read now, a third of a second, and not while the first customer waits.
+        self._good = _common() if self.words else frozenset()
 
     def correct(self, text: str) -> str:
         """The text with its slips mended; words that look like names or codes stay as they are."""
@@ -58,7 +60,7 @@ class Speller:
 
     def _word(self, word: str) -> str:
         lowered = word.lower().replace("’", "'")
-        if lowered in _common():
+        if lowered in self._good:
             return word  # the company never writes of it, but the customer meant it
         # IPHONE and OnePlus are written on purpose.
         if len(word) < _SHORTEST or lowered in self._counts or not (word.islower() or word.istitle()):
