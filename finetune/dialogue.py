@@ -12,25 +12,25 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from pydantic import Field
 
 from chatbot.answer.prompt import GROUNDED, NONE, grounded, standalone, told
-from chatbot.registry import Registry
 from finetune.conversations import Exam, Example, World, exams
 from finetune.decoder import LearningDecoder, Pack, pack
 from finetune.gguf_adapter import write_gguf_adapter
-from finetune.learning import Learned, Pace, Table, Work, learn
-from finetune.run import curve, described, digest, model_card, new_model, write_model
-from knowledge.types import Progress
+from finetune.learning import Pace, Table, Work, learn
+from finetune.run import Making, curve, described, digest, model_card, new_model, write_model
 
 TASK = "dialogue"
 CHOICE = 4
 """An answer's tokens that choose the sentence."""
 _REWRITES = 8
 _OTHER_SEED = 1_000_003
+Rewriting: TypeAlias = list[Example]
+"""Follow-ups that are made to stand alone, read together."""
 
 
 class ModelTable(Table):
@@ -98,10 +98,7 @@ def train_dialogue(
     run: DialogueRun,
     *,
     base: tuple[Path, str],
-    registry: Registry,
-    name: str,
-    work: Path,
-    progress: Progress,
+    making: Making,
     start: Path | None = None,
     earlier: Sequence[World] = (),
 ) -> Mapping[str, Any]:
@@ -111,10 +108,7 @@ def train_dialogue(
         worlds: What to learn from and be judged by.
         run: The settings.
         base: A transformers folder, and llama.cpp's name of its architecture.
-        registry: Gets the model.
-        name: Of the model.
-        work: Where checkpoints are kept until the run ends well; a stopped run of the same name goes on from there.
-        progress: Told what is being done.
+        making: Where the model goes.
         start: Folder of a dialogue model to go on from.
         earlier: What that one was judged by: tells what was forgotten.
 
@@ -125,7 +119,7 @@ def train_dialogue(
     learned_from, held_out = split(worlds, run.data.held_out)
     about = _about(learned_from, held_out, run) | ({"start": start.name} if start else {})
     belongs, seed = about["data_sha256"], run.train.seed
-    with new_model(registry, TASK, name, work=work, belongs=belongs, seed=seed) as (place, kept):
+    with new_model(making, TASK, belongs=belongs, seed=seed) as (place, kept):
         decoder = LearningDecoder(
             base[0], first=run.model.first_layer, rank=run.model.rank, dropout=run.train.dropout
         )
@@ -134,14 +128,15 @@ def train_dialogue(
         asking = Asking(decoder, run)
         before, known = asking.judge(held_out), asking.judge(earlier)
         task = asking.work(learned_from, held_out, before=before)
-        learned = learn(task, run.train, checkpoints=kept, progress=progress)
+        learned = learn(task, run.train, checkpoints=kept, progress=making.progress)
         after, kept_up = asking.judge(held_out), asking.judge(earlier)
         decoder.save(place)
-        write_gguf_adapter(place, architecture=base[1], name=name)
-        metrics = {**about, **_outcome(before, after, learned), "seconds": round(time.monotonic() - begun)}
+        write_gguf_adapter(place, architecture=base[1], name=making.name)
+        metrics = {**about, **judgement(before, after), "epochs": curve(learned)}
+        metrics["seconds"] = round(time.monotonic() - begun)
         if earlier:
             metrics |= {"earlier_before": round(known.chosen, 4), "earlier": round(kept_up.chosen, 4)}
-        write_model(place, run, metrics, _card(name, metrics))
+        write_model(place, run, metrics, _card(making.name, metrics))
     return metrics
 
 
@@ -170,7 +165,7 @@ class Asking:
         return Work(
             network=self._decoder,
             what="Fine-tuning the dialogue model",
-            steps=len(self.packs(learned_from, 0)),
+            steps=len(self._drawn(learned_from, 0)),
             batches=lambda epoch: self.packs(learned_from, epoch),
             loss=self.loss,
             judge=lambda: self.judge(held_out).chosen,
@@ -179,19 +174,21 @@ class Asking:
 
     def packs(self, worlds: Sequence[World], epoch: int) -> list[Pack]:
         """The epoch's part of all messages, in an order and with other passages that are its own."""
+        return [self._pack(one) for one in self._drawn(worlds, epoch)]
+
+    def _drawn(self, worlds: Sequence[World], epoch: int) -> list[Exam | Rewriting]:
+        """What the epoch reads, before it is turned into tokens."""
         data, pace = self._run.data, self._run.train
         whole, part = divmod(epoch, pace.parts)
         seed = pace.seed * 1000 + whole
-        drawn = [
+        drawn: list[Exam | Rewriting] = [
             exam
             for world in worlds
             for exam in exams(world, seed=seed, most=pace.batch_size, absent=data.absent)
         ]
-        packs = [self._exam(exam) for exam in drawn]
-        said = [one for world in worlds for one in (*world.examples, *world.follow_ups)]
-        packs += self._rewritings(said, seed, data.rewrites)
-        random.Random(seed).shuffle(packs)
-        return packs[part :: pace.parts]
+        drawn += _rewritings(worlds, seed, data.rewrites)
+        random.Random(seed).shuffle(drawn)
+        return drawn[part :: pace.parts]
 
     def loss(self, batch: Pack) -> torch.Tensor:
         """Mean weighted cross-entropy of the answers' tokens."""
@@ -204,14 +201,15 @@ class Asking:
         rows: list[tuple[bool, bool, bool]] = []
         for world in worlds:
             for exam in exams(world, seed=_OTHER_SEED, most=self._run.train.batch_size, absent=0.0):
-                right = self._decoder.right(self._exam(exam))
+                right = self._decoder.right(self._pack(exam))
                 asked = zip(exam.examples, right, strict=True)
                 rows += [(exam.choice(one) > 0, all(answer[:CHOICE]), all(answer)) for one, answer in asked]
         answerable = [row for row in rows if row[0]]
         others = [row for row in rows if not row[0]]
-        said = [one for world in worlds for one in (*world.examples, *world.follow_ups)]
         rewritten = [
-            all(answer) for one in self._rewritings(said, 0, 1.0) for answer in self._decoder.right(one)
+            all(answer)
+            for one in _rewritings(worlds, 0, 1.0)
+            for answer in self._decoder.right(self._pack(one))
         ]
         return Judged(
             len(rows),
@@ -220,6 +218,9 @@ class Asking:
             declined=_share([row[1] for row in others]),
             rewritten=_share(rewritten),
         )
+
+    def _pack(self, drawn: Exam | Rewriting) -> Pack:
+        return self._exam(drawn) if isinstance(drawn, Exam) else self._rewriting(drawn)
 
     def _exam(self, exam: Exam) -> Pack:
         tokens = self._decoder.tokens
@@ -231,17 +232,21 @@ class Asking:
             ends.append((tokens(grounded(example.ask, example.chat)), answer, costs))
         return pack(tokens(told(exam.passages), begin=True), ends)
 
-    def _rewritings(self, examples: Sequence[Example], seed: int, share: float) -> list[Pack]:
-        tokens, draw = self._decoder.tokens, random.Random(seed)
+    def _rewriting(self, examples: Rewriting) -> Pack:
+        tokens = self._decoder.tokens
         ends = []
         for example in examples:
-            if example.means and draw.random() < share:
-                answer = tokens(f" {example.means}\n")
-                ends.append((tokens(standalone(example.ask, example.chat)), answer, [1.0] * len(answer)))
-        return [
-            pack(tokens("", begin=True), ends[start : start + _REWRITES])
-            for start in range(0, len(ends), _REWRITES)
-        ]
+            answer = tokens(f" {example.means}\n")
+            ends.append((tokens(standalone(example.ask, example.chat)), answer, [1.0] * len(answer)))
+        return pack(tokens("", begin=True), ends)
+
+
+def _rewritings(worlds: Sequence[World], seed: int, share: float) -> list[Rewriting]:
+    """A share of the follow-ups, a few at a time."""
+    draw = random.Random(seed)
+    said = [one for world in worlds for one in (*world.examples, *world.follow_ups)]
+    chosen = [one for one in said if one.means and draw.random() < share]
+    return [chosen[start : start + _REWRITES] for start in range(0, len(chosen), _REWRITES)]
 
 
 def _share(right: Sequence[bool]) -> float:
@@ -258,14 +263,14 @@ def _about(learned_from: Sequence[World], held_out: Sequence[World], run: Dialog
     return described(TASK, counts, data, run)
 
 
-def _outcome(before: Judged, after: Judged, learned: Learned) -> dict[str, Any]:
+def judgement(before: Judged, after: Judged) -> dict[str, Any]:
+    """The exam before and after, for metrics.json: `promote` refuses a model that became worse at it."""
     figures = ("chosen", "quoted", "declined", "rewritten")
     return {
         "prompt": GROUNDED,
         "measure": "chosen",
         **{f"{figure}_before": round(getattr(before, figure), 4) for figure in figures},
         **{figure: round(getattr(after, figure), 4) for figure in figures},
-        "epochs": curve(learned),
     }
 
 

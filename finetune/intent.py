@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 
 from chatbot.evaluate.intents import LOSS, OUT_OF_SCOPE, Judged, Labelled, measure_intents
-from chatbot.registry import Registry
 from chatbot.understand.outside import choose_threshold
 from finetune.classifier import Said, TaskPace, TaskTable, fine_tune, names_of, open_classifier
 from finetune.examples import DataTable, Example, Split, split
 from finetune.learning import Table
-from finetune.run import described, digest, model_card, new_model, outcome, write_labels, write_model
-from knowledge.types import Matrix, Progress
+from finetune.run import Making, described, digest, model_card, new_model, outcome, write_labels, write_model
+from knowledge.types import Matrix
 
 TASK = "intent"
 
@@ -40,10 +39,7 @@ def train_intent(
     run: IntentRun,
     *,
     base: tuple[Path, tuple[str, str]],
-    registry: Registry,
-    name: str,
-    work: Path,
-    progress: Progress,
+    making: Making,
 ) -> Mapping[str, Any]:
     """Train a classifier of intents and put it among the project's models; its metrics.
 
@@ -51,10 +47,7 @@ def train_intent(
         examples: To learn from and be judged by.
         run: The settings.
         base: Folder of the encoder, and its prefixes of queries and passages.
-        registry: Gets the model.
-        name: Of the model.
-        work: Where checkpoints are kept until the run ends well; a stopped run of the same name goes on from there.
-        progress: Told what is being done.
+        making: Where the model goes.
 
     Raises:
         KnowledgeError: Fewer than two intents.
@@ -64,16 +57,16 @@ def train_intent(
     names = names_of(examples, besides=OUT_OF_SCOPE)
     about = described(TASK, examples.counts, examples.data, run)
     seed, belongs = run.train.seed, about["data_sha256"]
-    with new_model(registry, TASK, name, work=work, belongs=belongs, seed=seed) as (place, kept):
+    with new_model(making, TASK, belongs=belongs, seed=seed) as (place, kept):
         network = open_classifier(base, run.model, classes=len(names), dropout=run.train.dropout)
         tuned = fine_tune(
-            network, examples, names, run.train, place=place, checkpoints=kept, progress=progress
+            network, examples, names, run.train, place=place, checkpoints=kept, progress=making.progress
         )
         before, after = (_figures(said, examples, names) for said in (tuned.before, tuned.after))
         metrics = {**about, **outcome("accuracy", before, after, tuned.learned), "intents": len(names)}
         metrics["seconds"] = round(time.monotonic() - begun)
         write_labels(place, names)
-        write_model(place, run, metrics, _card(name, metrics))
+        write_model(place, run, metrics, _card(making.name, metrics))
     return metrics
 
 

@@ -19,28 +19,34 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from chatbot.answer.prompt import GROUNDED, NONE, grounded, told
-from chatbot.registry import Registry
+from chatbot.answer.prompt import NONE, grounded, told
 from finetune.conversations import World
 from finetune.decoder import LearningDecoder, Pack, pack
-from finetune.dialogue import TASK, Asking, DataTable, DialoguePace, DialogueRun, Judged, ModelTable, split
+from finetune.dialogue import TASK, Asking, DialogueRun, ModelTable, judgement, split
 from finetune.gguf_adapter import write_gguf_adapter
-from finetune.learning import Table, Work, learn
-from finetune.run import curve, described, digest, model_card, new_model, write_model
+from finetune.learning import Pace, Table, Work, learn
+from finetune.run import Making, curve, described, digest, model_card, new_model, write_model
 from finetune.thumbs import Thumb
-from knowledge.types import Passage, Progress
+from knowledge.types import Passage
 
 
-class PreferenceData(DataTable):
-    """[data]: the thumbs, and the conversations on which nothing may be forgotten."""
+class PreferenceData(Table):
+    """[data]: the conversations on which nothing may be forgotten, and the share of the thumbs that judges."""
 
+    train: Path | None = None
+    """Companies (*.yaml); None: those that Kefu comes with."""
+    held_out: tuple[str, ...] = ()
+    """Names of those that judge; empty: every tenth."""
     held_out_share: float = Field(0.2, gt=0, lt=1)
     """Of the thumbs: they tell whether it helped."""
 
 
-class PreferencePace(DialoguePace):
+class PreferencePace(Pace):
     """[train]: how long and how fast to learn, and how far the model may go."""
 
+    batch_size: int = Field(10, ge=2, le=64)
+    """Replies about the same passages that are read together."""
+    accumulate: int = Field(2, ge=1, le=1024)
     epochs: int = Field(3, ge=1, le=100)
     learning_rate: float = Field(5e-5, gt=0, lt=1)
     beta: float = Field(0.1, gt=0)
@@ -76,10 +82,7 @@ def train_preference(
     *,
     start: Path,
     base: tuple[Path, str],
-    registry: Registry,
-    name: str,
-    work: Path,
-    progress: Progress,
+    making: Making,
 ) -> Mapping[str, Any]:
     """Go on from a dialogue model with the thumbs; the metrics of the new one.
 
@@ -89,10 +92,7 @@ def train_preference(
         run: The settings.
         start: Folder of the dialogue model to start from.
         base: A transformers folder, and llama.cpp's name of its architecture.
-        registry: Gets the model.
-        name: Of the model.
-        work: Where checkpoints are kept; a stopped run of the same name goes on from there.
-        progress: Told what is being done.
+        making: Where the model goes.
 
     Raises:
         ModelError: The language model cannot be trained, or the name is taken.
@@ -101,10 +101,10 @@ def train_preference(
     held_out = split(worlds, run.data.held_out)[1]
     about = _about(thumbs, start, run)
     seed = run.train.seed
-    with new_model(registry, TASK, name, work=work, belongs=about["data_sha256"], seed=seed) as (place, kept):
+    with new_model(making, TASK, belongs=about["data_sha256"], seed=seed) as (place, kept):
         decoder = LearningDecoder(base[0], first=run.model.first_layer, rank=run.model.rank)
         decoder.load(start)
-        exam = Asking(decoder, DialogueRun(model=run.model, data=DataTable(), train=DialoguePace()))
+        exam = Asking(decoder, DialogueRun(model=run.model))
         before = exam.judge(held_out)
         liking = Liking(decoder, thumbs, run)
         task = Work(
@@ -116,20 +116,20 @@ def train_preference(
             judge=liking.judge,
             before=liking.judge(),
         )
-        learned = learn(task, run.train, checkpoints=kept, progress=progress)
+        learned = learn(task, run.train, checkpoints=kept, progress=making.progress)
         after = exam.judge(held_out)
         decoder.save(place)
-        write_gguf_adapter(place, architecture=base[1], name=name)
+        write_gguf_adapter(place, architecture=base[1], name=making.name)
         metrics = {
             **about,
-            **_forgotten(before, after),
+            **judgement(before, after),
             "preferred_before": round(learned.before, 4),
             "preferred": round(learned.after, 4),
             "divergence": round(liking.divergence(), 3),
             "epochs": curve(learned),
             "seconds": round(time.monotonic() - begun),
         }
-        write_model(place, run, metrics, _card(name, start, metrics))
+        write_model(place, run, metrics, _card(making.name, start, metrics))
     return metrics
 
 
@@ -241,17 +241,6 @@ def _about(thumbs: Sequence[Thumb], start: Path, run: PreferenceRun) -> dict[str
     counts = {"liked": sum(thumb.liked for thumb in thumbs), "disliked": sum(not t.liked for t in thumbs)}
     data = {"thumbs": digest([thumb.model_dump() for thumb in thumbs]), "start": start.name}
     return described(TASK, counts, data, run)
-
-
-def _forgotten(before: Judged, after: Judged) -> dict[str, Any]:
-    """The exam of the dialogue model before and after: `promote` refuses a model that is worse at it."""
-    figures = ("chosen", "quoted", "declined", "rewritten")
-    return {
-        "prompt": GROUNDED,
-        "measure": "chosen",
-        **{f"{figure}_before": round(getattr(before, figure), 4) for figure in figures},
-        **{figure: round(getattr(after, figure), 4) for figure in figures},
-    }
 
 
 def _card(name: str, start: Path, metrics: Mapping[str, Any]) -> str:

@@ -19,10 +19,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from chatbot.registry import HELD_OUT, Registry
+from chatbot.registry import HELD_OUT
 from finetune.encoder import LearningEncoder
 from finetune.learning import Checkpoints, Learned, Pace, Table, Work, learn
-from finetune.run import EncoderTable, curve, digest, model_card, new_model, write_model
+from finetune.run import EncoderTable, Making, curve, digest, model_card, new_model, write_model
 from finetune.wordings import Rows, Wordings
 from knowledge.types import Matrix, Progress
 
@@ -54,10 +54,7 @@ def train_retriever(
     run: RetrieverRun,
     *,
     base: tuple[Path, tuple[str, str]],
-    registry: Registry,
-    name: str,
-    work: Path,
-    progress: Progress,
+    making: Making,
 ) -> Mapping[str, Any]:
     """Train an adapter and put it among the project's models; its metrics.
 
@@ -65,10 +62,7 @@ def train_retriever(
         wordings: What to learn from and be judged by.
         run: The settings.
         base: Folder of the encoder, and its prefixes of queries and passages.
-        registry: Gets the model.
-        name: Of the model.
-        work: Where checkpoints are kept until the run ends well; a stopped run of the same name goes on from there.
-        progress: Told what is being done.
+        making: Where the model goes.
 
     Raises:
         ModelError: The encoder cannot be trained, or the name is taken.
@@ -76,7 +70,7 @@ def train_retriever(
     begun = time.monotonic()
     described = _describe(wordings, run)
     seed, belongs = run.train.seed, described["data_sha256"]
-    with new_model(registry, TASK, name, work=work, belongs=belongs, seed=seed) as (place, kept):
+    with new_model(making, TASK, belongs=belongs, seed=seed) as (place, kept):
         encoder = LearningEncoder(
             *base,
             first=run.model.first_layer,
@@ -84,12 +78,12 @@ def train_retriever(
             longest=run.model.longest,
             dropout=run.train.dropout,
         )
-        learned = train(encoder, wordings, run.train, checkpoints=kept, progress=progress)
+        learned = train(encoder, wordings, run.train, checkpoints=kept, progress=making.progress)
         encoder.save(place)
         metrics = {**described, **_metrics(learned), "seconds": round(time.monotonic() - begun)}
         held_out = [text.text for text in wordings.held_out]
         (place / HELD_OUT).write_text(json.dumps(held_out, ensure_ascii=False, indent=0) + "\n", "utf-8")
-        write_model(place, run, metrics, _card(name, metrics))
+        write_model(place, run, metrics, _card(making.name, metrics))
     return metrics
 
 

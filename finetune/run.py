@@ -7,7 +7,7 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from chatbot.registry import METRICS, Registry
 from finetune.encoder import keep_memory
 from finetune.learning import Learned, Table
 from knowledge.errors import SettingsError
+from knowledge.types import Progress
 
 RUN = "run.toml"
 CARD = "README.md"
@@ -67,17 +68,28 @@ def read_run(path: Path | None, kind: type[Settings], *, sample: str) -> Setting
         ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class Making:
+    """Where a run puts its model, and whom it tells how far it is."""
+
+    registry: Registry
+    """Gets the model."""
+    name: str
+    """Of the model."""
+    work: Path
+    """Where checkpoints are kept until the run ends well; a stopped run of the same name goes on from there."""
+    progress: Progress
+
+
 @contextmanager
 def new_model(
-    registry: Registry, task: str, name: str, *, work: Path, belongs: str, seed: int
+    making: Making, task: str, *, belongs: str, seed: int
 ) -> Iterator[tuple[Path, KeptCheckpoints]]:
     """A folder that becomes the model when the block ends well, and the checkpoints of its making.
 
     Args:
-        registry: Gets the model.
+        making: Of the run.
         task: Of the model.
-        name: Of the model.
-        work: Where checkpoints are kept until then; a stopped run of the same name goes on from there.
         belongs: SHA-256 of data and settings: checkpoints of others are left alone.
         seed: Of the weights that begin by chance.
 
@@ -86,8 +98,8 @@ def new_model(
     """
     keep_memory()
     torch.manual_seed(seed)
-    kept = KeptCheckpoints(work / f"{task}-{name}.safetensors", belongs)
-    with registry.making(task, name) as place:
+    kept = KeptCheckpoints(making.work / f"{task}-{making.name}.safetensors", belongs)
+    with making.registry.making(task, making.name) as place:
         yield place, kept
     kept.path.unlink(missing_ok=True)
 

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from chatbot.evaluate.sentiment import sentiment_figures
-from chatbot.registry import Registry
 from finetune.classifier import TaskPace, TaskTable, fine_tune, names_of, open_classifier
 from finetune.examples import DataTable, Example, Split
 from finetune.learning import Table
-from finetune.run import described, model_card, new_model, outcome, write_labels, write_model
-from knowledge.types import Matrix, Progress
+from finetune.run import Making, described, model_card, new_model, outcome, write_labels, write_model
+from knowledge.types import Matrix
 
 TASK = "sentiment"
 
@@ -35,10 +34,7 @@ def train_sentiment(
     run: SentimentRun,
     *,
     base: tuple[Path, tuple[str, str]],
-    registry: Registry,
-    name: str,
-    work: Path,
-    progress: Progress,
+    making: Making,
 ) -> Mapping[str, Any]:
     """Train a classifier of feelings and put it among the project's models; its metrics.
 
@@ -46,10 +42,7 @@ def train_sentiment(
         examples: To learn from and be judged by.
         run: The settings.
         base: Folder of the encoder, and its prefixes of queries and passages.
-        registry: Gets the model.
-        name: Of the model.
-        work: Where checkpoints are kept until the run ends well; a stopped run of the same name goes on from there.
-        progress: Told what is being done.
+        making: Where the model goes.
 
     Raises:
         KnowledgeError: Fewer than two labels.
@@ -59,10 +52,10 @@ def train_sentiment(
     names = names_of(examples)
     about = described(TASK, examples.counts, examples.data, run)
     seed, belongs = run.train.seed, about["data_sha256"]
-    with new_model(registry, TASK, name, work=work, belongs=belongs, seed=seed) as (place, kept):
+    with new_model(making, TASK, belongs=belongs, seed=seed) as (place, kept):
         network = open_classifier(base, run.model, classes=len(names), dropout=run.train.dropout)
         tuned = fine_tune(
-            network, examples, names, run.train, place=place, checkpoints=kept, progress=progress
+            network, examples, names, run.train, place=place, checkpoints=kept, progress=making.progress
         )
         gold = [one.label for one in examples.test]
 
@@ -73,7 +66,7 @@ def train_sentiment(
         metrics = {**about, **outcome("accuracy", before, after, tuned.learned)}
         metrics["seconds"] = round(time.monotonic() - begun)
         write_labels(place, names)
-        write_model(place, run, metrics, _card(name, metrics))
+        write_model(place, run, metrics, _card(making.name, metrics))
     return metrics
 
 

@@ -14,14 +14,12 @@ from pydantic import Field
 
 from chatbot.evaluate.files import OUTSIDE, TaggedSentence
 from chatbot.evaluate.slots import measure_slots
-from chatbot.registry import Registry
 from finetune.classifier import TaskTable
 from finetune.examples import DataTable, Split
 from finetune.learning import Table
-from finetune.run import described, model_card, new_model, outcome, write_labels, write_model
+from finetune.run import Making, described, model_card, new_model, outcome, write_labels, write_model
 from finetune.tagging import SlotsPace, open_tagger, train
 from knowledge.errors import KnowledgeError
-from knowledge.types import Progress
 
 TASK = "slots"
 
@@ -47,10 +45,7 @@ def train_slots(
     run: SlotsRun,
     *,
     base: tuple[Path, tuple[str, str]],
-    registry: Registry,
-    name: str,
-    work: Path,
-    progress: Progress,
+    making: Making,
 ) -> Mapping[str, Any]:
     """Train a tagger and put it among the project's models; its metrics.
 
@@ -58,10 +53,7 @@ def train_slots(
         sentences: To learn from and be judged by.
         run: The settings.
         base: Folder of the encoder, and its prefixes of queries and passages.
-        registry: Gets the model.
-        name: Of the model.
-        work: Where checkpoints are kept until the run ends well; a stopped run of the same name goes on from there.
-        progress: Told what is being done.
+        making: Where the model goes.
 
     Raises:
         KnowledgeError: No word of the training part has a tag.
@@ -71,22 +63,22 @@ def train_slots(
     tags = _tags(sentences)
     about = described(TASK, sentences.counts, sentences.data, run)
     seed, belongs = run.train.seed, about["data_sha256"]
-    with new_model(registry, TASK, name, work=work, belongs=belongs, seed=seed) as (place, kept):
+    with new_model(making, TASK, belongs=belongs, seed=seed) as (place, kept):
         tagger = open_tagger(base, run.model, tags=tags, dropout=run.train.dropout)
         learn, valid, test = (
-            tagger.read(part, progress=progress)
+            tagger.read(part, progress=making.progress)
             for part in (sentences.learn, sentences.valid, sentences.test)
         )
         tagger.start_from(learn)
         before = measure_slots(sentences.test, tagger.tag(test))
-        learned = train(tagger, learn, valid, run.train, checkpoints=kept, progress=progress)
+        learned = train(tagger, learn, valid, run.train, checkpoints=kept, progress=making.progress)
         tagger.save(place)
         tagger.load(place)
         after = measure_slots(sentences.test, tagger.tag(test))
         metrics = {**about, **outcome("f1", before, after, learned)}
         metrics["seconds"] = round(time.monotonic() - begun)
         write_labels(place, tags)
-        write_model(place, run, metrics, _card(name, metrics))
+        write_model(place, run, metrics, _card(making.name, metrics))
     return metrics
 
 

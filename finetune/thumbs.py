@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -71,21 +70,18 @@ def read_thumbs(path: Path) -> list[Thumb]:
     return thumbs
 
 
-def thumbs_of(turns: Iterable[Turn], ratings: Mapping[str, Rating]) -> list[Thumb]:
-    """Those of recorded turns: what the dialogue model wrote, where the customer judged it.
+def thumbs_of(turns: Sequence[Turn], ratings: Mapping[str, Rating]) -> list[Thumb]:
+    """Those of a recorded conversation: what the dialogue model wrote, where the customer judged it.
 
     Args:
-        turns: By conversation, oldest first.
+        turns: Of one conversation, oldest first.
         ratings: By turn.
     """
-    thumbs = []
-    for _, group in groupby(turns, key=lambda turn: turn.message.conversation_id):
-        conversation = list(group)
-        for place, turn in enumerate(conversation):
-            if turn.id in ratings and _composed(turn):
-                earlier = conversation[max(0, place - _CHAT_TURNS) : place]
-                thumbs.append(_thumb(turn, earlier, liked=ratings[turn.id].value == "up"))
-    return thumbs
+    return [
+        _thumb(turn, turns[max(0, place - _CHAT_TURNS) : place], liked=ratings[turn.id].value == "up")
+        for place, turn in enumerate(turns)
+        if turn.id in ratings and _composed(turn)
+    ]
 
 
 def require_both(thumbs: Sequence[Thumb]) -> None:

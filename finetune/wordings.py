@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from knowledge.errors import KnowledgeError
+from knowledge.sources.intents import Intent
 from knowledge.types import Entry
 
 Rows = npt.NDArray[np.int64]
@@ -54,6 +55,11 @@ class Wordings:
         owners = np.array([text.group for text in self.learn], np.int64)
         order = np.argsort(owners, kind="stable")
         return np.split(order, np.searchsorted(owners[order], np.arange(1, self.groups)))
+
+
+def messages_of(intents: Iterable[Intent]) -> dict[tuple[str, str], Sequence[str]]:
+    """(intent, locale) -> its example messages."""
+    return {(intent.name, locale): texts for intent in intents for locale, texts in intent.examples.items()}
 
 
 def gather(

@@ -36,11 +36,17 @@ class Comments(Protocol):
         ...
 
 
+def rated(records: Records) -> Iterator[tuple[list[Turn], Mapping[str, Rating]]]:
+    """The turns of each conversation, oldest first, with their ratings."""
+    for _, group in groupby(records.turns(), key=lambda turn: turn.message.conversation_id):
+        turns = list(group)
+        yield turns, records.ratings([turn.id for turn in turns])
+
+
 def recorded(records: Records, comments: Comments) -> Iterator[Conversation]:
     """Every recorded conversation."""
-    for id_, group in groupby(records.turns(), key=lambda turn: turn.message.conversation_id):
-        turns = list(group)
-        ratings = records.ratings([turn.id for turn in turns])
+    for turns, ratings in rated(records):
+        id_ = turns[0].message.conversation_id
         stars = comments.stars(id_)
         yield Conversation(
             id_,

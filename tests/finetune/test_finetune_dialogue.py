@@ -22,7 +22,7 @@ from finetune.datasets import material
 from finetune.decoder import WEIGHTS, LearningDecoder, Pack, pack
 from finetune.dialogue import Asking, DataTable, DialoguePace, DialogueRun, ModelTable, split, train_dialogue
 from finetune.gguf_adapter import write_gguf_adapter
-from finetune.run import KeptCheckpoints, read_run
+from finetune.run import KeptCheckpoints, Making, read_run
 from finetune.unpack import trainable
 from knowledge.errors import KnowledgeError, ModelError
 
@@ -158,10 +158,7 @@ def train(base: Path, worlds: list[World], tmp_path: Path) -> Trainer:
             worlds,
             run,
             base=(base, "gemma3"),
-            registry=Registry(tmp_path),
-            name=name,
-            work=tmp_path / "runs",
-            progress=silent,
+            making=Making(Registry(tmp_path), name, tmp_path / "runs", silent),
         )
         return dict(metrics)
 
@@ -290,10 +287,7 @@ def test_a_run_that_goes_on_says_what_was_forgotten(
         worlds,
         RUN,
         base=(base, "gemma3"),
-        registry=registry,
-        name="second",
-        work=tmp_path / "runs",
-        progress=silent,
+        making=Making(registry, "second", tmp_path / "runs", silent),
         start=registry.model("dialogue", "first").folder,
         earlier=worlds[-1:],
     )
@@ -335,10 +329,7 @@ def test_the_smoke_run_learns(models_cache: Path, tmp_path: Path) -> None:
         read_worlds(SMALL),
         read_run(run, DialogueRun, sample="smoke-dialogue.toml"),
         base=trainable(LlamaCppModel(), cache=models_cache, progress=silent),
-        registry=Registry(tmp_path),
-        name="smoke",
-        work=tmp_path / "runs",
-        progress=silent,
+        making=Making(Registry(tmp_path), "smoke", tmp_path / "runs", silent),
     )
 
     losses = [epoch["loss"] for epoch in metrics["epochs"]]

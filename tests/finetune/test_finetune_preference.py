@@ -16,7 +16,7 @@ from finetune.conversations import read_worlds
 from finetune.decoder import LearningDecoder
 from finetune.dialogue import ModelTable
 from finetune.preference import Liking, PreferenceData, PreferencePace, PreferenceRun, train_preference
-from finetune.run import read_run
+from finetune.run import Making, read_run
 from finetune.thumbs import Thumb, read_thumbs, require_both, thumbs_of
 from knowledge.errors import KnowledgeError
 from knowledge.types import Hit, Passage
@@ -72,10 +72,7 @@ def test_what_was_liked_becomes_likelier_than_what_was_not(base: Path, tmp_path:
         RUN,
         start=start,
         base=(base, "gemma3"),
-        registry=Registry(tmp_path / "models"),
-        name="liked",
-        work=tmp_path / "runs",
-        progress=silent,
+        making=Making(Registry(tmp_path / "models"), "liked", tmp_path / "runs", silent),
     )
 
     assert metrics["preferred_before"] == 0.5

@@ -16,7 +16,7 @@ from chatbot.registry import Registry
 from finetune.encoder import LearningEncoder
 from finetune.learning import Learned
 from finetune.retriever import Plan, RetrieverRun, train, train_retriever
-from finetune.run import read_run
+from finetune.run import Making, read_run
 from finetune.wordings import Wordings, gather
 from knowledge.encode import open_folder
 from knowledge.errors import KnowledgeError, ModelError, SettingsError
@@ -167,10 +167,7 @@ def test_what_comes_out_is_a_model_that_the_encoder_takes(base: Path, tmp_path: 
         gather(the_entries()),
         RetrieverRun(train=Plan(epochs=1, batch_size=12)),
         base=(base, ("", "")),
-        registry=registry,
-        name="first",
-        work=tmp_path / "work",
-        progress=silent,
+        making=Making(registry, "first", tmp_path / "work", silent),
     )
 
     model = registry.model("retriever", "first")

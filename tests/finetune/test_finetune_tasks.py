@@ -15,7 +15,7 @@ from chatbot.registry import Registry
 from finetune.classifier import TaskPace, TaskTable
 from finetune.examples import DataTable, Example, Split, read_examples, read_split, split
 from finetune.intent import IntentRun, intents_of_project, train_intent
-from finetune.run import read_run
+from finetune.run import Making, read_run
 from finetune.sentiment import SentimentRun, train_sentiment
 from finetune.slots import SlotsRun, SlotsTable, train_slots
 from finetune.tagging import SlotsPace, best_path, open_tagger
@@ -88,10 +88,7 @@ def train_a_tagger(
         sentences(),
         run,
         base=base,
-        registry=Registry(folder / "models"),
-        name="first",
-        work=folder / "work",
-        progress=progress,
+        making=Making(Registry(folder / "models"), "first", folder / "work", progress),
     )
     return {key: value for key, value in metrics.items() if key != "seconds"}
 
@@ -101,7 +98,7 @@ def test_a_model_folder_holds_weights_labels_settings_figures_and_a_card(base: B
     run = IntentRun(model=MODEL, train=TaskPace(epochs=8, learning_rate=5e-3, batch_size=8, patience=8))
 
     metrics = train_intent(
-        intents(), run, base=base, registry=registry, name="first", work=tmp_path / "work", progress=silent
+        intents(), run, base=base, making=Making(registry, "first", tmp_path / "work", silent)
     )
 
     model = registry.model("intent", "first")
@@ -118,7 +115,7 @@ def test_what_has_no_intent_is_judged_and_not_learned(base: Base, tmp_path: Path
     run = IntentRun(model=MODEL, train=TaskPace(epochs=1, batch_size=8))
 
     metrics = train_intent(
-        intents(), run, base=base, registry=Registry(tmp_path), name="a", work=tmp_path / "w", progress=silent
+        intents(), run, base=base, making=Making(Registry(tmp_path), "a", tmp_path / "w", silent)
     )
 
     assert metrics["intents"] == len(FRAMES)
@@ -132,7 +129,7 @@ def test_layers_can_learn_without_lora(base: Base, tmp_path: Path) -> None:
     parts = split(examples, data={}, text=lambda one: one.text, label=lambda one: one.label, seed=0)
 
     metrics = train_sentiment(
-        parts, run, base=base, registry=Registry(tmp_path), name="a", work=tmp_path / "w", progress=silent
+        parts, run, base=base, making=Making(Registry(tmp_path), "a", tmp_path / "w", silent)
     )
 
     assert metrics["epochs"][-1]["loss"] < metrics["epochs"][0]["loss"]
@@ -249,10 +246,7 @@ def test_one_label_is_nothing_to_tell_apart(base: Base, tmp_path: Path) -> None:
             examples,
             IntentRun(),
             base=base,
-            registry=Registry(tmp_path),
-            name="a",
-            work=tmp_path,
-            progress=silent,
+            making=Making(Registry(tmp_path), "a", tmp_path, silent),
         )
 
 

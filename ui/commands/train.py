@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +11,8 @@ from rich.table import Table
 from ui.commands.train_dialogue import dialogue
 from ui.commands.train_encoder import intent, sentiment, slots
 from ui.commands.train_preference import preference
-from ui.terminal import out, print_json, progress_bars, talk
+from ui.commands.training import AsJson, Name, Threads, training
+from ui.terminal import out, print_json, talk
 
 if TYPE_CHECKING:
     from finetune.wordings import Wordings
@@ -43,11 +43,9 @@ def retriever(
         list[Path] | None,
         typer.Option(help="FAQ file to learn from; may be repeated.", show_default="the project's knowledge"),
     ] = None,
-    name: Annotated[
-        str | None, typer.Option(help="Of the model.", show_default="date and time of now")
-    ] = None,
-    threads: Annotated[int, typer.Option(min=0, help="0: all cores.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    name: Name = None,
+    threads: Threads = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Teach the encoder which wordings belong together, from your FAQ and intents.
 
@@ -55,30 +53,21 @@ def retriever(
     a few MB among the project's models; 'kefu models promote retriever NAME' puts it in force. A run that was
     stopped goes on where it was when it is started again with the same --name.
     """
-    import torch
-
-    from chatbot.registry import Registry
     from chatbot.settings import load_settings
     from finetune.retriever import RetrieverRun, train_retriever
     from finetune.run import read_run
 
     settings = load_settings()
     run = read_run(config, RetrieverRun, sample="retriever.toml")
-    chosen = name or datetime.now().astimezone().strftime("r-%Y%m%d-%H%M%S")
-    torch.set_num_threads(threads or torch.get_num_threads())
-    folder, prefixes = settings.knowledge.encoder.weights(cache=settings.project.models_cache)
-    with progress_bars() as report:
+    with training(settings, name, threads=threads, prefix="r") as making:
         metrics = train_retriever(
             _wordings(faq, seed=run.train.seed),
             run,
-            base=(folder, prefixes),
-            registry=Registry(settings.models_folder),
-            name=chosen,
-            work=settings.models_folder / "runs",
-            progress=report,
+            base=settings.knowledge.encoder.weights(cache=settings.project.models_cache),
+            making=making,
         )
     if as_json:
-        print_json({"name": chosen, **metrics})
+        print_json({"name": making.name, **metrics})
         return
     table = Table("epoch", "loss", "held-out found first")
     table.add_row("before", "", f"{metrics['p_at_1_before']:.1%}")
@@ -86,13 +75,13 @@ def retriever(
         table.add_row(str(row["epoch"]), f"{row['loss']:.3f}", f"{row['held_out']:.1%}")
     out.print(table)
     if metrics["p_at_1"] > metrics["p_at_1_before"]:
-        talk.print(f"Put it in force with 'kefu models promote retriever {chosen}'.")
+        talk.print(f"Put it in force with 'kefu models promote retriever {making.name}'.")
     else:
         talk.print("It finds no more than before: leave it, or try other settings (--config).")
 
 
 def _wordings(files: list[Path] | None, *, seed: int) -> Wordings:
-    from finetune.wordings import gather
+    from finetune.wordings import gather, messages_of
 
     if files:
         from knowledge.evaluate import read_entries
@@ -102,9 +91,4 @@ def _wordings(files: list[Path] | None, *, seed: int) -> Wordings:
     from chatbot.settings import load_settings
 
     knowledge = open_knowledge(load_settings())
-    examples = {
-        (intent.name, locale): texts
-        for intent in knowledge.intents()
-        for locale, texts in intent.examples.items()
-    }
-    return gather(knowledge.entries(), examples, seed=seed)
+    return gather(knowledge.entries(), messages_of(knowledge.intents()), seed=seed)

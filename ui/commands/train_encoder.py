@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from knowledge.types import Progress
-from ui.terminal import out, print_json, progress_bars, talk
+from ui.commands.training import AsJson, Name, Threads, training
+from ui.terminal import out, print_json, talk
 
 if TYPE_CHECKING:
-    from chatbot.registry import Registry
     from finetune.examples import Example, Split
     from finetune.intent import IntentRun
 
@@ -27,9 +23,6 @@ Data = Annotated[
         help="What relative file names of the run start at.", show_default="the folder of the run.toml"
     ),
 ]
-Name = Annotated[str | None, typer.Option(help="Of the model.", show_default="date and time of now")]
-Threads = Annotated[int, typer.Option(min=0, help="0: all cores.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def intent(
@@ -46,22 +39,21 @@ def intent(
 
     A run that was stopped goes on where it was when it is started again with the same --name.
     """
+    from chatbot.settings import load_settings
     from finetune.intent import IntentRun, train_intent
     from finetune.run import read_run
 
     run = read_run(config, IntentRun, sample="intent.toml")
     examples = _intents(run, _root(config, data))
-    with _training(name, threads) as place:
+    settings = load_settings()
+    with training(settings, name, threads=threads, prefix="r") as making:
         metrics = train_intent(
             examples,
             run,
-            base=place.base,
-            registry=place.registry,
-            name=place.name,
-            work=place.work,
-            progress=place.progress,
+            base=settings.knowledge.encoder.weights(cache=settings.project.models_cache),
+            making=making,
         )
-    _say(place.name, metrics, as_json=as_json)
+    _say(making.name, metrics, as_json=as_json)
 
 
 def slots(
@@ -72,6 +64,7 @@ def slots(
     A run that was stopped goes on where it was when it is started again with the same --name.
     """
     from chatbot.evaluate.files import read_tagged
+    from chatbot.settings import load_settings
     from finetune.examples import read_split
     from finetune.run import read_run
     from finetune.slots import SlotsRun, train_slots
@@ -85,17 +78,15 @@ def slots(
         label=lambda one: "" if set(one.tags) == {"O"} else "tagged",
         seed=run.train.seed,
     )
-    with _training(name, threads) as place:
+    settings = load_settings()
+    with training(settings, name, threads=threads, prefix="r") as making:
         metrics = train_slots(
             sentences,
             run,
-            base=place.base,
-            registry=place.registry,
-            name=place.name,
-            work=place.work,
-            progress=place.progress,
+            base=settings.knowledge.encoder.weights(cache=settings.project.models_cache),
+            making=making,
         )
-    _say(place.name, metrics, as_json=as_json)
+    _say(making.name, metrics, as_json=as_json)
 
 
 def sentiment(
@@ -105,6 +96,7 @@ def sentiment(
 
     A run that was stopped goes on where it was when it is started again with the same --name.
     """
+    from chatbot.settings import load_settings
     from finetune.examples import read_examples, read_split
     from finetune.run import read_run
     from finetune.sentiment import SentimentRun, train_sentiment
@@ -118,17 +110,15 @@ def sentiment(
         label=lambda one: one.label,
         seed=run.train.seed,
     )
-    with _training(name, threads) as place:
+    settings = load_settings()
+    with training(settings, name, threads=threads, prefix="r") as making:
         metrics = train_sentiment(
             examples,
             run,
-            base=place.base,
-            registry=place.registry,
-            name=place.name,
-            work=place.work,
-            progress=place.progress,
+            base=settings.knowledge.encoder.weights(cache=settings.project.models_cache),
+            making=making,
         )
-    _say(place.name, metrics, as_json=as_json)
+    _say(making.name, metrics, as_json=as_json)
 
 
 def _intents(run: IntentRun, root: Path) -> Split[Example]:
@@ -146,51 +136,13 @@ def _intents(run: IntentRun, root: Path) -> Split[Example]:
         )
     from chatbot.assemble import open_knowledge
     from chatbot.settings import load_settings
+    from finetune.wordings import messages_of
 
-    examples = {
-        (intent.name, locale): texts
-        for intent in open_knowledge(load_settings()).intents()
-        for locale, texts in intent.examples.items()
-    }
-    return intents_of_project(examples, seed=run.train.seed)
+    return intents_of_project(messages_of(open_knowledge(load_settings()).intents()), seed=run.train.seed)
 
 
 def _root(config: Path | None, data: Path | None) -> Path:
     return data or (config.parent if config else Path())
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """What a run works with."""
-
-    base: tuple[Path, tuple[str, str]]
-    registry: Registry
-    name: str
-    work: Path
-    progress: Progress
-
-
-@contextmanager
-def _training(name: str | None, threads: int) -> Iterator[_Place]:
-    import torch
-
-    from chatbot.registry import Registry
-    from chatbot.settings import load_settings
-
-    settings = load_settings()
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
-    try:
-        with progress_bars() as report:
-            yield _Place(
-                settings.knowledge.encoder.weights(cache=settings.project.models_cache),
-                Registry(settings.models_folder),
-                name or datetime.now().astimezone().strftime("r-%Y%m%d-%H%M%S"),
-                settings.models_folder / "runs",
-                report,
-            )
-    finally:
-        torch.set_num_threads(before)
 
 
 def _say(name: str, metrics: Mapping[str, Any], *, as_json: bool) -> None:

@@ -1,0 +1,61 @@
+"""What every `kefu train` command has around its run: options, threads, where the model goes, who is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ui.terminal import out, progress_bars, talk
+
+if TYPE_CHECKING:
+    from chatbot.settings import Settings
+    from finetune.run import Making
+
+Name = Annotated[str | None, typer.Option(help="Of the model.", show_default="date and time of now")]
+Threads = Annotated[int, typer.Option(min=0, help="0: all cores.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@contextmanager
+def training(settings: Settings, name: str | None, *, threads: int, prefix: str) -> Iterator[Making]:
+    """A run with a progress bar; torch has its threads back afterwards.
+
+    Args:
+        settings: Of the project.
+        name: Of the model; None: date and time of now.
+        threads: 0 leaves torch's choice.
+        prefix: Of a name that is made from date and time.
+    """
+    import torch
+
+    from chatbot.registry import Registry
+    from finetune.run import Making
+
+    chosen = name or datetime.now().astimezone().strftime(f"{prefix}-%Y%m%d-%H%M%S")
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        with progress_bars() as report:
+            yield Making(Registry(settings.models_folder), chosen, settings.models_folder / "runs", report)
+    finally:
+        torch.set_num_threads(before)
+
+
+def before_and_after(name: str, metrics: Mapping[str, Any], figures: Mapping[str, str]) -> None:
+    """Show figures of a dialogue model, and how to use it.
+
+    Args:
+        name: Of the model.
+        metrics: Of its run.
+        figures: What each of them is, in words.
+    """
+    table = Table("held out", "before", "after")
+    for figure, what in figures.items():
+        table.add_row(what, f"{metrics[f'{figure}_before']:.1%}", f"{metrics[figure]:.1%}")
+    out.print(table)
+    talk.print(f"Put it in force with 'kefu models promote dialogue {name}'.")
