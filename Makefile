@@ -7,7 +7,7 @@ PORT   ?= 8080
 WIDGET := ui/widget
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test widget-tools widget-test lint test-hard bench lock clean
+.PHONY: help setup demo test widget-tools widget-test lint test-hard bench rivals lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -57,10 +57,14 @@ test-hard: setup  ## The long reliability tests
 bench: setup  ## Speed on this machine, as one table
 	$(BIN)/kefu bench serve
 
+rivals: setup  ## Quality beside other libraries on public sets: make rivals D=FOLDER (OPTIONS=...)
+	@test -n "$(D)" || { echo "Name the folder of the public sets: make rivals D=..." >&2; exit 2; }
+	$(BIN)/python -m benchmarks.rivals.run --data $(D) $(OPTIONS)
+
 lock: $(VENV)/.installed  ## Choose versions anew from pyproject.toml (then run make test)
 	$(BIN)/python -m pip install --quiet pip-tools
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --extra dev --extra postgres -o requirements.lock pyproject.toml
 	sed -i -e '/^kefu /d' -e 's/^\(torch==[0-9.]*\)+cpu/\1/' -e 's/^#    pip-compile.*/#    make lock/' requirements.lock
 
-clean:  ## Remove the environment and the demo's data
-	rm -rf $(VENV) $(DEMO)
+clean:  ## Remove the environments and the demo's data
+	rm -rf $(VENV) .venv-rivals $(DEMO)
