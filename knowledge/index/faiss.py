@@ -116,6 +116,25 @@ class VectorIndex:
             scores, rows = scores[order], rows[order]
         return scores, rows
 
+    def neighbours(self, rows: Rows, k: int) -> tuple[Matrix, Rows]:
+        """The nearest rows of each of these rows, itself among them, with all cores.
+
+        Returns:
+            Dot products (float32) and row numbers (int64, -1 where fewer were found), shape (len(rows), k or
+            less, up to twice that beside recent rows), in no order.
+        """
+        _FAISS.omp_set_num_threads(os.cpu_count() or 1)
+        queries = self.vectors(rows)
+        if self.kind == "flat":  # many against all is one product of matrices, which 32-bit numbers do best
+            every = self.vectors(np.arange(len(self)))
+            scores, found = _FAISS.knn(queries, every, min(k, len(self)), _FAISS.METRIC_INNER_PRODUCT)
+            return scores, found
+        scores, found = self._base.search(queries, min(k, int(self._base.ntotal)))
+        if not self.recent_rows:
+            return scores, found
+        more, recent = self._recent.search(queries, min(k, self.recent_rows))
+        return np.hstack([scores, more]), np.hstack([found, recent + self._base.ntotal])
+
     def vectors(self, rows: Rows) -> Matrix:
         """The vectors of rows; float32, shape (len(rows), dimension), rounded as the index keeps them."""
         if not self.recent_rows:

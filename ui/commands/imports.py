@@ -60,6 +60,7 @@ def faq(
         strict=strict,
         allow_partial=allow_partial,
         as_json=as_json,
+        then="'kefu index twins' lists entries that ask nearly the same, and answers that may contradict.",
     )
 
 
@@ -159,6 +160,7 @@ def _run(
     strict: bool,
     allow_partial: bool,
     as_json: bool,
+    then: str = "",
 ) -> None:
     from chatbot.assemble import open_knowledge
     from chatbot.settings import load_settings
@@ -181,12 +183,12 @@ def _run(
             {"counts": plan.counts, "rows": [asdict(row) for row in plan.rows], "remarks": plan.remarks}
         )
     else:
-        _print(plan, dry_run=dry_run)
+        _print(plan, dry_run=dry_run, then=then)
     if (plan.failed and not allow_partial) or not plan.rows:
         raise typer.Exit(1)
 
 
-def _print(plan: ImportPlan[Any], *, dry_run: bool) -> None:
+def _print(plan: ImportPlan[Any], *, dry_run: bool, then: str) -> None:
     for remark in plan.remarks:
         talk.print(f"[dim]{escape(remark)}[/]")
     rows = plan.rows if dry_run else plan.problems
@@ -199,6 +201,8 @@ def _print(plan: ImportPlan[Any], *, dry_run: bool) -> None:
         talk.print(
             "A running server answers with it in a few seconds. After larger changes run 'kefu calibrate'."
         )
+        if then:
+            talk.print(then)
 
 
 def _summary(plan: ImportPlan[Any], *, dry_run: bool) -> str:
