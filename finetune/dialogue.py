@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 from pydantic import Field
@@ -22,7 +22,7 @@ from finetune.conversations import Exam, Example, World, exams
 from finetune.decoder import LearningDecoder, Pack, pack
 from finetune.gguf_adapter import write_gguf_adapter
 from finetune.learning import Pace, Table, Work, learn
-from finetune.run import Making, curve, described, digest, model_card, new_model, write_model
+from finetune.run import Making, Run, curve, described, digest, model_card, new_model, write_model
 
 TASK = "dialogue"
 CHOICE = 4
@@ -70,9 +70,10 @@ class DialoguePace(Pace):
     """What one of an answer's first words costs: they choose the sentence, the others only copy it."""
 
 
-class DialogueRun(Table):
+class DialogueRun(Run):
     """A run.toml of this task."""
 
+    task: ClassVar[str] = TASK
     model: ModelTable = ModelTable()
     data: DataTable = DataTable()
     train: DialoguePace = DialoguePace()

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,16 +18,26 @@ from chatbot.evaluate.intents import LOSS, OUT_OF_SCOPE, Judged, Labelled, measu
 from chatbot.understand.outside import choose_threshold
 from finetune.classifier import Said, TaskPace, TaskTable, fine_tune, names_of, open_classifier
 from finetune.examples import DataTable, Example, Split, split
-from finetune.learning import Table
-from finetune.run import Making, described, digest, model_card, new_model, outcome, write_labels, write_model
+from finetune.run import (
+    Making,
+    Run,
+    described,
+    digest,
+    model_card,
+    new_model,
+    outcome,
+    write_labels,
+    write_model,
+)
 from knowledge.types import Matrix
 
 TASK = "intent"
 
 
-class IntentRun(Table):
+class IntentRun(Run):
     """A run.toml of this task."""
 
+    task: ClassVar[str] = TASK
     data: DataTable = DataTable()
     """CSV with text,intent; without it the project's own intents."""
     model: TaskTable = TaskTable()

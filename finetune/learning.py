@@ -6,7 +6,9 @@ A task brings its network, its batches and its loss; what is the same for all of
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
@@ -51,6 +53,59 @@ class Epoch:
     loss: float
     held_out: float
     """The task's figure on what was held out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How one step of the optimizer went."""
+
+    number: int
+    """From 1 on, over all epochs."""
+    planned: int
+    """Steps of the whole run, if nothing stops it early."""
+    loss: float
+    """Mean of its batches."""
+    rate: float
+    """At which it learned."""
+
+
+class Observer(Protocol):
+    """Sees a run learn; stops it by raising."""
+
+    def step(self, step: Step) -> None:
+        """After each step."""
+        ...
+
+    def epoch(self, epoch: Epoch) -> None:
+        """After each epoch, before it is kept: a run that goes on after a kill may show it again."""
+        ...
+
+
+class Unwatched:
+    """Sees nothing; implements Observer."""
+
+    def step(self, step: Step) -> None:
+        """See nothing."""
+
+    def epoch(self, epoch: Epoch) -> None:
+        """See nothing."""
+
+
+UNWATCHED = Unwatched()
+_observer: ContextVar[Observer] = ContextVar("observer", default=UNWATCHED)
+
+
+@contextmanager
+def watched(observer: Observer) -> Iterator[None]:
+    """Let an observer see what learns in this block.
+
+    It goes with the run as the seed of its weights does, so that no task has to hand it on.
+    """
+    token = _observer.set(observer)
+    try:
+        yield
+    finally:
+        _observer.reset(token)
 
 
 class Checkpoints(Protocol):
@@ -111,7 +166,8 @@ def learn(work: Work[Batch], pace: Pace, *, checkpoints: Checkpoints, progress: 
 
     Source: AdamW (Loshchilov & Hutter, 2019) with linear warm-up and decay, as in Devlin et al. (2019).
     """
-    run = _Run(work, pace)
+    observer = _observer.get()
+    run = _Run(work, pace, observer)
     best_weights, epochs = run.weights(), list[Epoch]()
     if saved := checkpoints.last():
         best_weights, epochs = run.restore(saved[0]), [Epoch(**row) for row in saved[1]]
@@ -123,6 +179,7 @@ def learn(work: Work[Batch], pace: Pace, *, checkpoints: Checkpoints, progress: 
         done = Epoch(number + 1, loss, work.judge() if work.judge else 0.0)
         epochs.append(done)
         progress(f"Epoch {done.epoch}: loss {loss:.3f}, {done.held_out:.1%} on what is held out", 1.0)
+        observer.epoch(done)
         if done.held_out >= best or not work.judge:
             best, best_weights = done.held_out, run.weights()
         checkpoints.save(run.state(best_weights), [asdict(epoch) for epoch in epochs])
@@ -133,8 +190,8 @@ def learn(work: Work[Batch], pace: Pace, *, checkpoints: Checkpoints, progress: 
 class _Run:
     """Optimizer and schedule of one run."""
 
-    def __init__(self, work: Work[Any], pace: Pace) -> None:
-        self._work, self._pace = work, pace
+    def __init__(self, work: Work[Any], pace: Pace, observer: Observer) -> None:
+        self._work, self._pace, self._observer = work, pace, observer
         self._learned = [weight for weight in work.network.parameters() if weight.requires_grad]
         self._optimizer = torch.optim.AdamW(
             self._learned, lr=pace.learning_rate, weight_decay=pace.weight_decay
@@ -149,8 +206,9 @@ class _Run:
         losses: list[float] = []
         batches = iter(self._work.batches(epoch))
         while step := list(islice(batches, self._pace.accumulate)):
+            rate = self._pace.learning_rate * self._rate()
             for group in self._optimizer.param_groups:
-                group["lr"] = self._pace.learning_rate * self._rate()
+                group["lr"] = rate
             for batch in step:
                 loss = self._work.loss(batch)
                 (loss / len(step)).backward()
@@ -160,6 +218,8 @@ class _Run:
             self._optimizer.zero_grad(set_to_none=True)
             self._done += 1
             progress(self._work.what, min(1.0, self._done / self._steps))
+            mean = sum(losses[-len(step) :]) / len(step)
+            self._observer.step(Step(self._done, self._steps, mean, rate))
         return float(np.mean(losses))
 
     def weights(self) -> dict[str, Tensor]:

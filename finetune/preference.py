@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -25,7 +25,7 @@ from finetune.decoder import LearningDecoder, Pack, pack
 from finetune.dialogue import TASK, Asking, DialogueRun, ModelTable, judgement, split
 from finetune.gguf_adapter import write_gguf_adapter
 from finetune.learning import Pace, Table, Work, learn
-from finetune.run import Making, curve, described, digest, model_card, new_model, write_model
+from finetune.run import Making, Run, curve, described, digest, model_card, new_model, write_model
 from finetune.thumbs import Thumb
 from knowledge.types import Passage
 
@@ -57,9 +57,10 @@ class PreferencePace(Pace):
     """Nats by which a held-out reply's likelihood may leave the first model's on average."""
 
 
-class PreferenceRun(Table):
+class PreferenceRun(Run):
     """A run.toml of this task."""
 
+    task: ClassVar[str] = TASK
     model: ModelTable = ModelTable()
     data: PreferenceData = PreferenceData()
     train: PreferencePace = PreferencePace()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from pydantic import Field, ValidationError
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from chatbot.registry import METRICS, Registry
 from finetune.encoder import keep_memory
-from finetune.learning import Learned, Table
+from finetune.learning import UNWATCHED, Learned, Observer, Table, watched
 from knowledge.errors import SettingsError
 from knowledge.types import Progress
 
@@ -28,6 +28,21 @@ CARD = "README.md"
 LABELS = "labels.json"
 
 Settings = TypeVar("Settings", bound=Table)
+
+
+class LogTable(Table):
+    """[log]: what a run tells while it learns."""
+
+    tensorboard: bool = False
+    """Loss, learning rate and held-out figure into the project's models/runs/tensorboard."""
+
+
+class Run(Table):
+    """A run.toml; each task brings [model], [train] and mostly [data]."""
+
+    task: ClassVar[str]
+    log: LogTable = Field(LogTable(), exclude=True)
+    """No part of what a model is known by: a run that was stopped goes on with another [log]."""
 
 
 class EncoderTable(Table):
@@ -79,6 +94,8 @@ class Making:
     work: Path
     """Where checkpoints are kept until the run ends well; a stopped run of the same name goes on from there."""
     progress: Progress
+    observer: Observer = UNWATCHED
+    """Sees the run learn."""
 
 
 @contextmanager
@@ -99,7 +116,7 @@ def new_model(
     keep_memory()
     torch.manual_seed(seed)
     kept = KeptCheckpoints(making.work / f"{task}-{making.name}.safetensors", belongs)
-    with making.registry.making(task, making.name) as place:
+    with making.registry.making(task, making.name) as place, watched(making.observer):
         yield place, kept
     kept.path.unlink(missing_ok=True)
 
@@ -184,7 +201,7 @@ def curve(learned: Learned) -> list[dict[str, Any]]:
 def write_model(place: Path, run: Table, metrics: Mapping[str, Any], card: str) -> None:
     """What stands beside the weights: metrics.json, the settings with every default, and the card."""
     (place / METRICS).write_text(json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    (place / RUN).write_text(_toml(run.model_dump(mode="json")), "utf-8")
+    (place / RUN).write_text(to_toml(run), "utf-8")
     (place / CARD).write_text(card, "utf-8")
 
 
@@ -218,8 +235,10 @@ def model_card(title: str, lead: str, *, points: Sequence[str], metrics: Mapping
     )
 
 
-def _toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
-    """Tables of plain values; JSON writes numbers, texts and truth values as TOML does."""
+def to_toml(run: Table) -> str:
+    """The settings of a run with every default, as a run.toml."""
+    tables = run.model_dump(mode="json")
+    # JSON writes numbers, texts and truth values as TOML does.
     parts = [
         "\n".join(
             [

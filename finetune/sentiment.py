@@ -8,21 +8,21 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from chatbot.evaluate.sentiment import sentiment_figures
 from finetune.classifier import TaskPace, TaskTable, fine_tune, names_of, open_classifier
 from finetune.examples import DataTable, Example, Split
-from finetune.learning import Table
-from finetune.run import Making, described, model_card, new_model, outcome, write_labels, write_model
+from finetune.run import Making, Run, described, model_card, new_model, outcome, write_labels, write_model
 from knowledge.types import Matrix
 
 TASK = "sentiment"
 
 
-class SentimentRun(Table):
+class SentimentRun(Run):
     """A run.toml of this task."""
 
+    task: ClassVar[str] = TASK
     data: DataTable = DataTable()
     """CSV with text,label."""
     model: TaskTable = TaskTable()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -16,8 +16,7 @@ from chatbot.evaluate.files import OUTSIDE, TaggedSentence
 from chatbot.evaluate.slots import measure_slots
 from finetune.classifier import TaskTable
 from finetune.examples import DataTable, Split
-from finetune.learning import Table
-from finetune.run import Making, described, model_card, new_model, outcome, write_labels, write_model
+from finetune.run import Making, Run, described, model_card, new_model, outcome, write_labels, write_model
 from finetune.tagging import SlotsPace, open_tagger, train
 from knowledge.errors import KnowledgeError
 
@@ -31,9 +30,10 @@ class SlotsTable(TaskTable):
     """Tokens of a sentence; words behind them are taken for O."""
 
 
-class SlotsRun(Table):
+class SlotsRun(Run):
     """A run.toml of this task."""
 
+    task: ClassVar[str] = TASK
     data: DataTable = DataTable()
     """CoNLL columns: word first, BIO tag last, an empty line between sentences; Chinese by character."""
     model: SlotsTable = SlotsTable()

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from ui.commands.training import AsJson, Name, Threads, training
+from ui.commands.training import AsJson, Name, TensorBoard, Threads, training
 from ui.terminal import out, print_json, talk
 
 if TYPE_CHECKING:
+    from chatbot.evaluate.files import TaggedSentence
     from finetune.examples import Example, Split
     from finetune.intent import IntentRun
+    from finetune.sentiment import SentimentRun
+    from finetune.slots import SlotsRun
 
 Config = Annotated[Path, typer.Option(help="A run.toml; samples lie in finetune/runs.")]
 Data = Annotated[
@@ -33,6 +36,7 @@ def intent(
     data: Data = None,
     name: Name = None,
     threads: Threads = 0,
+    tensorboard: TensorBoard = None,
     as_json: AsJson = False,
 ) -> None:
     """Teach the encoder your intents: those that were imported, or a CSV file of text,intent.
@@ -44,9 +48,9 @@ def intent(
     from finetune.run import read_run
 
     run = read_run(config, IntentRun, sample="intent.toml")
-    examples = _intents(run, _root(config, data))
+    examples = read_intents(run, root_of(config, data))
     settings = load_settings()
-    with training(settings, name, threads=threads, prefix="r") as making:
+    with training(settings, name, threads=threads, prefix="r", run=run, tensorboard=tensorboard) as making:
         metrics = train_intent(
             examples,
             run,
@@ -57,29 +61,26 @@ def intent(
 
 
 def slots(
-    *, config: Config, data: Data = None, name: Name = None, threads: Threads = 0, as_json: AsJson = False
+    *,
+    config: Config,
+    data: Data = None,
+    name: Name = None,
+    threads: Threads = 0,
+    tensorboard: TensorBoard = None,
+    as_json: AsJson = False,
 ) -> None:
     """Teach the encoder to find names and values in sentences, from words tagged in CoNLL columns.
 
     A run that was stopped goes on where it was when it is started again with the same --name.
     """
-    from chatbot.evaluate.files import read_tagged
     from chatbot.settings import load_settings
-    from finetune.examples import read_split
     from finetune.run import read_run
     from finetune.slots import SlotsRun, train_slots
 
     run = read_run(config, SlotsRun, sample="ner.toml")
-    sentences = read_split(
-        run.data,
-        read_tagged,
-        root=_root(config, data),
-        text=lambda one: " ".join(one.words),
-        label=lambda one: "" if set(one.tags) == {"O"} else "tagged",
-        seed=run.train.seed,
-    )
+    sentences = read_sentences(run, root_of(config, data))
     settings = load_settings()
-    with training(settings, name, threads=threads, prefix="r") as making:
+    with training(settings, name, threads=threads, prefix="r", run=run, tensorboard=tensorboard) as making:
         metrics = train_slots(
             sentences,
             run,
@@ -90,28 +91,26 @@ def slots(
 
 
 def sentiment(
-    *, config: Config, data: Data = None, name: Name = None, threads: Threads = 0, as_json: AsJson = False
+    *,
+    config: Config,
+    data: Data = None,
+    name: Name = None,
+    threads: Threads = 0,
+    tensorboard: TensorBoard = None,
+    as_json: AsJson = False,
 ) -> None:
     """Teach the encoder to recognise feelings, from a CSV file of text,label.
 
     A run that was stopped goes on where it was when it is started again with the same --name.
     """
     from chatbot.settings import load_settings
-    from finetune.examples import read_examples, read_split
     from finetune.run import read_run
     from finetune.sentiment import SentimentRun, train_sentiment
 
     run = read_run(config, SentimentRun, sample="sentiment.toml")
-    examples = read_split(
-        run.data,
-        read_examples("label"),
-        root=_root(config, data),
-        text=lambda one: one.text,
-        label=lambda one: one.label,
-        seed=run.train.seed,
-    )
+    examples = read_remarks(run, root_of(config, data))
     settings = load_settings()
-    with training(settings, name, threads=threads, prefix="r") as making:
+    with training(settings, name, threads=threads, prefix="r", run=run, tensorboard=tensorboard) as making:
         metrics = train_sentiment(
             examples,
             run,
@@ -121,7 +120,8 @@ def sentiment(
     _say(making.name, metrics, as_json=as_json)
 
 
-def _intents(run: IntentRun, root: Path) -> Split[Example]:
+def read_intents(run: IntentRun, root: Path) -> Split[Example]:
+    """What intents are learned from: the run's files, or the project's own intents."""
     from finetune.examples import read_examples, read_split
     from finetune.intent import intents_of_project
 
@@ -141,7 +141,37 @@ def _intents(run: IntentRun, root: Path) -> Split[Example]:
     return intents_of_project(messages_of(open_knowledge(load_settings()).intents()), seed=run.train.seed)
 
 
-def _root(config: Path | None, data: Path | None) -> Path:
+def read_sentences(run: SlotsRun, root: Path) -> Split[TaggedSentence]:
+    """What slots are learned from."""
+    from chatbot.evaluate.files import read_tagged
+    from finetune.examples import read_split
+
+    return read_split(
+        run.data,
+        read_tagged,
+        root=root,
+        text=lambda one: " ".join(one.words),
+        label=lambda one: "" if set(one.tags) == {"O"} else "tagged",
+        seed=run.train.seed,
+    )
+
+
+def read_remarks(run: SentimentRun, root: Path) -> Split[Example]:
+    """What feelings are learned from."""
+    from finetune.examples import read_examples, read_split
+
+    return read_split(
+        run.data,
+        read_examples("label"),
+        root=root,
+        text=lambda one: one.text,
+        label=lambda one: one.label,
+        seed=run.train.seed,
+    )
+
+
+def root_of(config: Path | None, data: Path | None) -> Path:
+    """What relative file names of a run start at."""
     return data or (config.parent if config else Path())
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ui.commands.training import AsJson, Name, Threads, before_and_after, training
+from ui.commands.training import AsJson, Name, TensorBoard, Threads, before_and_after, training
 from ui.terminal import print_json
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def preference(
     ] = None,
     name: Name = None,
     threads: Threads = 0,
+    tensorboard: TensorBoard = None,
     as_json: AsJson = False,
 ) -> None:
     """Teach the dialogue model what customers liked: replies that it composed and that got a thumb, up or down.
@@ -48,7 +49,7 @@ def preference(
 
     settings = load_settings()
     run = read_run(config, PreferenceRun, sample="preference.toml")
-    with training(settings, name, threads=threads, prefix="p") as making:
+    with training(settings, name, threads=threads, prefix="p", run=run, tensorboard=tensorboard) as making:
         metrics = train_preference(
             _thumbs(thumbs, settings),
             read_worlds(run.data.train or SHIPPED),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,15 +15,31 @@ from ui.terminal import out, progress_bars, talk
 
 if TYPE_CHECKING:
     from chatbot.settings import Settings
-    from finetune.run import Making
+    from finetune.run import Making, Run
 
 Name = Annotated[str | None, typer.Option(help="Of the model.", show_default="date and time of now")]
 Threads = Annotated[int, typer.Option(min=0, help="0: all cores.")]
+TensorBoard = Annotated[
+    Path | None,
+    typer.Option(
+        "--tensorboard",
+        help="Folder for TensorBoard: loss and learning rate of each step, held-out figure of each epoch.",
+        show_default="none, or models/runs/tensorboard with [log] tensorboard = true",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @contextmanager
-def training(settings: Settings, name: str | None, *, threads: int, prefix: str) -> Iterator[Making]:
+def training(
+    settings: Settings,
+    name: str | None,
+    *,
+    threads: int,
+    prefix: str,
+    run: Run | None = None,
+    tensorboard: Path | None = None,
+) -> Iterator[Making]:
     """A run with a progress bar; torch has its threads back afterwards.
 
     Args:
@@ -30,18 +47,43 @@ def training(settings: Settings, name: str | None, *, threads: int, prefix: str)
         name: Of the model; None: date and time of now.
         threads: 0 leaves torch's choice.
         prefix: Of a name that is made from date and time.
-    """
-    import torch
+        run: Its settings.
+        tensorboard: Where TensorBoard's files go; None: as `run` has it.
 
+    Raises:
+        SettingsError: TensorBoard is asked for and not installed.
+    """
     from chatbot.registry import Registry
     from finetune.run import Making
+    from finetune.scalars import scalars_in
 
-    chosen = name or datetime.now().astimezone().strftime(f"{prefix}-%Y%m%d-%H%M%S")
+    chosen = name or named_by_time(prefix)
+    work = settings.models_folder / "runs"
+    shown = tensorboard or (work / "tensorboard" if run and run.log.tensorboard else None)
+    with (
+        threads_of(threads),
+        scalars_in(shown / f"{run.task}-{chosen}" if run and shown else None) as observer,
+        progress_bars() as report,
+    ):
+        yield Making(Registry(settings.models_folder), chosen, work, report, observer)
+    if shown:
+        talk.print(f"Look at its curves with 'tensorboard --logdir {shown}'.")
+
+
+def named_by_time(prefix: str) -> str:
+    """A name for what was given none."""
+    return datetime.now().astimezone().strftime(f"{prefix}-%Y%m%d-%H%M%S")
+
+
+@contextmanager
+def threads_of(threads: int) -> Iterator[None]:
+    """Let torch have so many in this block; 0 leaves its choice."""
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:
-        with progress_bars() as report:
-            yield Making(Registry(settings.models_folder), chosen, settings.models_folder / "runs", report)
+        yield
     finally:
         torch.set_num_threads(before)
 
