@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rivals.environment import REQUIREMENTS, SystemFailedError, run_json
+from benchmarks.rivals.environment import REQUIREMENTS, SystemFailedError, once, run_json
 from benchmarks.rivals.run import CLASSIFIERS, SEARCHERS
 from benchmarks.rivals.systems import exchange
 
@@ -34,12 +34,26 @@ def test_a_system_that_fails_says_why(code: str, why: str) -> None:
         run_json([sys.executable, "-c", code])
 
 
+def test_a_run_that_was_cut_off_asks_only_what_was_not_answered(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def ask() -> dict[str, int]:
+        asked.append(1)
+        return {"figure": len(asked)}
+
+    first, again = once(tmp_path, [1, "faq"], ask), once(tmp_path, [1, "faq"], ask)
+    next_round = once(tmp_path, [2, "faq"], ask)
+
+    assert first == again == {"figure": 1}
+    assert next_round == {"figure": 2}
+
+
 def test_a_search_is_asked_once_for_each_question_and_chatter_stays_off_stdout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     task = {"encoder": "", "ids": ["a"], "texts": ["A"], "queries": ["one", "two"], "depth": 3}
     path = tmp_path / "task.json"
-    path.write_text(json.dumps(task), "utf-8")
+    path.write_text(json.dumps([task]), "utf-8")
     monkeypatch.setattr(sys, "argv", ["system", str(path)])
 
     def build(given: exchange.SearchTask) -> exchange.Search:
@@ -48,10 +62,11 @@ def test_a_search_is_asked_once_for_each_question_and_chatter_stays_off_stdout(
 
     exchange.answer_searches(build, ["pytest"])
 
-    said = json.loads(capsys.readouterr().out)
+    printed = json.loads(capsys.readouterr().out)
+    (said,) = printed["answers"]
     assert said["ids"] == [["a", "one"], ["a", "two"]]
     assert len(said["ms"]) == 2
-    assert said["versions"]["pytest"]
+    assert printed["versions"]["pytest"]
 
 
 def test_intents_are_named_for_every_text_and_a_hundred_are_timed(
@@ -60,7 +75,7 @@ def test_intents_are_named_for_every_text_and_a_hundred_are_timed(
     texts = [f"text {number}" for number in range(250)]
     task = {"encoder": "", "texts": ["hi"], "intents": ["greet"], "queries": texts, "seed": 0, "steps": 1}
     path = tmp_path / "task.json"
-    path.write_text(json.dumps(task), "utf-8")
+    path.write_text(json.dumps([task]), "utf-8")
     monkeypatch.setattr(sys, "argv", ["system", str(path)])
 
     def fit(given: exchange.IntentTask) -> exchange.Classify:
@@ -68,7 +83,7 @@ def test_intents_are_named_for_every_text_and_a_hundred_are_timed(
 
     exchange.answer_intents(fit, ["pytest"])
 
-    said = json.loads(capsys.readouterr().out)
+    (said,) = json.loads(capsys.readouterr().out)["answers"]
     assert said["intents"] == ["greet"] * 250
     assert len(said["ms"]) == 100
 

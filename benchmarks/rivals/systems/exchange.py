@@ -1,4 +1,4 @@
-"""How a rival is asked and what it prints: a task file in, one JSON object on stdout.
+"""How a rival is asked and what it prints: a file of tasks in, one JSON object on stdout.
 
 A rival gives back what it found, never figures: all are judged by the same function, in `judge.py`. This file
 and its neighbours run in the rivals' environment, so they import nothing of Kefu.
@@ -50,48 +50,53 @@ class IntentTask:
 
 
 def answer_searches(build: Callable[[SearchTask], Search], packages: Sequence[str]) -> None:
-    """Build the index, ask each question by itself, print ids and times."""
-    task = SearchTask(**_task())
+    """Build each index, ask its questions one by one, print ids and times: a list, one for each task."""
+    said = []
     with contextlib.redirect_stdout(sys.stderr):  # libraries talk on stdout
-        start = time.perf_counter()
-        search = build(task)
-        built = time.perf_counter() - start
-        search(task.queries[0])  # the first search loads what is loaded late
-        found, times = [], []
-        for query in task.queries:
-            start = time.perf_counter()
-            found.append(list(search(query)))
-            times.append(1000 * (time.perf_counter() - start))
-    _print({"ids": found, "ms": times, "build_seconds": built}, packages)
-
-
-def answer_intents(fit: Callable[[IntentTask], Classify], packages: Sequence[str]) -> None:
-    """Learn, name the intent of every text, time up to a hundred of them alone; print all three."""
-    task = IntentTask(**_task())
-    with contextlib.redirect_stdout(sys.stderr):
-        start = time.perf_counter()
-        classify = fit(task)
-        learned = time.perf_counter() - start
-        intents, sure = classify(task.queries)
-        times = []
-        for text in task.queries[:: max(1, len(task.queries) // 100)][:100]:
-            start = time.perf_counter()
-            classify([text])
-            times.append(1000 * (time.perf_counter() - start))
-    said = {
-        "intents": [str(name) for name in intents],
-        "sure": [float(value) for value in sure],
-        "ms": times,
-        "train_seconds": learned,
-    }
+        for given in _tasks():
+            task = SearchTask(**given)
+            search = build(task)
+            search(task.queries[0])  # the first search loads what is loaded late
+            found, times = [], []
+            for query in task.queries:
+                start = time.perf_counter()
+                found.append(list(search(query)))
+                times.append(1000 * (time.perf_counter() - start))
+            said.append({"ids": found, "ms": times})
     _print(said, packages)
 
 
-def _task() -> dict[str, Any]:
-    task: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text("utf-8"))
-    return task
+def answer_intents(fit: Callable[[IntentTask], Classify], packages: Sequence[str]) -> None:
+    """Learn, name the intent of every text, time up to a hundred of them alone; print all three for each task."""
+    said = []
+    with contextlib.redirect_stdout(sys.stderr):
+        for given in _tasks():
+            task = IntentTask(**given)
+            start = time.perf_counter()
+            classify = fit(task)
+            learned = time.perf_counter() - start
+            intents, sure = classify(task.queries)
+            times = []
+            for text in task.queries[:: max(1, len(task.queries) // 100)][:100]:
+                start = time.perf_counter()
+                classify([text])
+                times.append(1000 * (time.perf_counter() - start))
+            said.append(
+                {
+                    "intents": [str(name) for name in intents],
+                    "sure": [float(value) for value in sure],
+                    "ms": times,
+                    "train_seconds": learned,
+                }
+            )
+    _print(said, packages)
 
 
-def _print(said: dict[str, Any], packages: Sequence[str]) -> None:
+def _tasks() -> list[dict[str, Any]]:
+    tasks: list[dict[str, Any]] = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+    return tasks
+
+
+def _print(answers: Sequence[dict[str, Any]], packages: Sequence[str]) -> None:
     versions = {name: version(name) for name in packages}
-    sys.stdout.write(json.dumps({**said, "versions": versions}, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps({"answers": answers, "versions": versions}, ensure_ascii=False) + "\n")
