@@ -117,16 +117,21 @@ def twins(
 ) -> None:
     """List entries that ask nearly the same, and what their answers say differently.
 
-    A customer gets the answer of whichever entry is nearer, so what asks the same should be one entry.
+    A customer gets the answer of whichever entry is nearer, so what asks the
+    same should be one entry.
 
-    Two entries are listed when the wordings of each are as near to the other's as to those of their own entry:
-    likeness 1 and more. Their answers "may contradict" where both give a number, a price, a time or a date and not the
-    same, where one begins with yes and one with no, or where one denies what the other says.
+    Two entries are listed when the wordings of each are as near to the other's
+    as to those of their own entry: likeness 1 and more. Their answers "may
+    contradict" where both give a number, a price, a time or a date and not the
+    same, where one begins with yes and one with no, or where one denies what
+    the other says.
 
-    To merge two: 'kefu export faq all.csv', move the questions of one to the other's similar_questions, set
-    "no" in the column enabled of the first, 'kefu import faq all.csv'.
+    To merge two: 'kefu export faq all.csv', move the questions of one to the
+    other's similar_questions, set "no" in its column enabled, and
+    'kefu import faq all.csv'.
 
-    To keep both: name the other's question in negative_questions; the pair is then not listed any more.
+    To keep both: name the other's question in negative_questions; the pair is
+    then not listed any more.
     """
     from chatbot.settings import load_settings
 
