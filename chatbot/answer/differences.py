@@ -104,13 +104,12 @@ class _Value:
     text: str
 
     def agrees(self, other: _Value) -> bool:
-        """Whether they are the same, or one says less exactly what the other says."""
+        """Whether they are the same, or one is a value in the range of the other."""
         if self.key == other.key:
             return True
-        within = self.low <= other.low <= other.high <= self.high
-        return self.scale == other.scale != "" and (
-            within or other.low <= self.low <= self.high <= other.high
-        )
+        point, span = (self, other) if self.low == self.high else (other, self)
+        within = point.low == point.high and span.low <= point.low <= span.high
+        return self.scale == other.scale != "" and within
 
 
 def _of_facts(one: Sequence[_Value], other: Sequence[_Value]) -> Iterator[Difference]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import re
+from importlib.resources import files
+
 import pytest
 
 from chatbot.answer.differences import differences
@@ -22,6 +26,7 @@ def told(one: str, other: str) -> list[str]:
         ("签收后15天内可以退货。", "收到货7天内都能退。", "duration: 15天 / 7天"),
         ("Delivery takes 3-5 days.", "It arrives after 7 to 9 days.", "duration: 3-5 days / 7 to 9 days"),
         ("It takes 3 days.", "It takes 3 business days.", "duration: 3 days / 3 business days"),
+        ("Delivery takes 2-4 days.", "Delivery takes 2-8 days.", "duration: 2-4 days / 2-8 days"),
         ("运费10元。", "快递费是 ¥12。", "price: 10元 / ¥12"),
         ("Wrapping costs $3.", "A present is wrapped for €3.", "price: $3 / €3"),
         ("打九折，即优惠10%。", "会员优惠百分之十五。", "share: 10% / 百分之十五"),
@@ -107,3 +112,38 @@ def test_long_sentences_are_cut_and_long_lists_too() -> None:
     assert max(len(denied.one), len(denied.other)) <= 48
     assert denied.one.endswith("…")
     assert many.one == "1 kg, 2 kg, 3 kg"
+
+
+DEMO = [
+    {
+        row["id"].removesuffix(f"-{locale}"): row["answer"]
+        for row in csv.DictReader(
+            files("knowledge").joinpath(f"data/demo/faq_{locale}.csv").read_text("utf-8").splitlines()
+        )
+    }
+    for locale in ("en", "zh")
+]
+COUNTED = re.compile(r"\d+(?= (?:days|hours|minutes)\b| ?(?:天|小时|分钟))")
+
+
+def test_an_answer_and_its_translation_hardly_ever_contradict_each_other() -> None:
+    english, chinese = DEMO
+
+    odd = [name for name in english if differences(english[name], chinese[name])]
+
+    assert len(english) > 100
+    assert len(odd) <= 0.02 * len(english)
+
+
+@pytest.mark.parametrize("answers", DEMO, ids=["en", "zh"])
+def test_an_answer_in_which_a_term_was_exchanged_contradicts_what_it_was(answers: dict[str, str]) -> None:
+    exchanged = {
+        text: COUNTED.sub(lambda match: str(int(match.group()) * 3 + 1), text)
+        for text in answers.values()
+        if COUNTED.search(text)
+    }
+
+    missed = [text for text, other in exchanged.items() if not differences(text, other)]
+
+    assert len(exchanged) > 50
+    assert len(missed) <= 0.05 * len(exchanged), missed
