@@ -11,6 +11,7 @@ from rich.table import Table
 from ui.commands.train_dialogue import dialogue
 from ui.commands.train_encoder import intent, sentiment, slots
 from ui.commands.train_preference import preference
+from ui.commands.train_search import search
 from ui.commands.training import AsJson, Name, Threads, training
 from ui.terminal import out, print_json, talk
 
@@ -30,6 +31,7 @@ app.command("preference")(preference)
 app.command("intent")(intent)
 app.command("slots")(slots)
 app.command("sentiment")(sentiment)
+app.command("search")(search)
 
 
 @app.command()
