@@ -202,7 +202,9 @@ def _plain(name: str) -> str:
 
 def _show(tried: Sequence[Tried]) -> None:
     keys = list(tried[0].settings)
-    table = Table("trial", "held out", *(key.split(".")[1] for key in keys), "epochs", "seconds")
+    table = Table()
+    for column in ("trial", "held out", *(key.split(".")[1] for key in keys), "epochs", "seconds"):
+        table.add_column(column, overflow="fold")
     for one in tried[:_SHOWN]:
         values = [one.settings[key] for key in keys]
         table.add_row(
