@@ -6,7 +6,7 @@ database start in a second, and loading langchain, scikit-learn and the dictiona
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from importlib.resources import files
@@ -25,13 +25,14 @@ from chatbot.decide.thresholds import (
     CalibrationError,
     load_calibration,
 )
+from chatbot.decide.weighing import weigh
 from chatbot.dialogues import Dialogues
 from chatbot.handoff.desk import SqlDesk
 from chatbot.live import Live
 from chatbot.record.migrate import upgrade
 from chatbot.record.remarks import Remarks
 from chatbot.record.store import SqlTurnStore
-from chatbot.registry import Registry
+from chatbot.registry import Registry, asked_of
 from chatbot.retrievers import Retrievers, Searching
 from chatbot.settings import Settings
 from chatbot.sites.store import SiteStore
@@ -206,22 +207,23 @@ def all_intents(knowledge: KnowledgeStore) -> dict[str, Intent]:
 
 
 def open_reader(
-    settings: Settings, entries: Iterable[Entry], encoder: BatchingEncoder, *, intents: Sequence[Intent]
+    settings: Settings, entries: Sequence[Entry], encoder: BatchingEncoder, *, intents: Sequence[Intent]
 ) -> Reader:
     """UNDERSTAND, fitted to the intents and to the wordings of the entries."""
     from chatbot.understand.intent import IntentClassifier
     from chatbot.understand.reader import Reader
 
     wordings = [question for entry in entries for question in entry.questions]
-    folder = settings.search_folder / "intents"
+    folder, chats = settings.search_folder / "intents", asked_of(settings.retriever, entries, intents)
     return Reader(
         intents=intents,
-        classifier=IntentClassifier.fit(intents, encoder, negatives=wordings, folder=folder),
+        classifier=IntentClassifier.fit(intents, encoder, negatives=wordings, chats=chats, folder=folder),
         wordings=wordings,
         bot_name=settings.project.bot_name,
         default_language=settings.languages.default,
         context_turns=settings.understanding.context_turns,
         timezone=ZoneInfo(settings.handoff.timezone),
+        reads_chats=bool(chats),
     )
 
 
@@ -354,6 +356,7 @@ def _stages(
         understander=open_reader(settings, entries, encoder, intents=list(intents.values())),
         retriever=CalibratedRetriever(index, fitted[0]),
         policy=_rules(settings, intents, fitted, reads=reads_passages(chat)),
+        weigh=lambda understood, hits: weigh(understood, hits, fitted[0].scales),
         answerer=Speaker(
             intents=lambda: intents,
             model=chat,

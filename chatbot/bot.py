@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import structlog
 
@@ -39,6 +39,14 @@ from knowledge.types import Hit, Retriever
 log = structlog.get_logger(__name__)
 
 
+Weigh: TypeAlias = Callable[[Understanding, Sequence[Hit]], tuple[Understanding, Sequence[Hit]]]
+
+
+def as_they_are(understanding: Understanding, hits: Sequence[Hit]) -> tuple[Understanding, Sequence[Hit]]:
+    """Weighs nothing."""
+    return understanding, hits
+
+
 @dataclass(frozen=True, slots=True)
 class Stages:
     """The stages that answer now; replaced as a whole when knowledge or models change."""
@@ -48,6 +56,8 @@ class Stages:
     policy: Policy
     answerer: Answerer
     versions: Mapping[str, str]
+    weigh: Weigh = as_they_are
+    """Stored answers and the intent beside each other, before it is decided."""
     suggestions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Questions to start with, by language."""
 
@@ -137,14 +147,15 @@ class Bot:
                 draft.understanding = stages.understander.understand(message, history)
             understood = draft.understanding
             with draft.timed("search"):
-                draft.hits = recall(stages.retriever, understood, history, k=self.k)
+                hits = recall(stages.retriever, understood, history, k=self.k)
                 found = [recall(stages.retriever, part, history, k=self.k) for part in understood.parts]
             with draft.timed("decide"):
-                verdict = stages.policy.decide(understood, draft.hits, history)
-                parts = zip(understood.parts, found, strict=True)
+                draft.understanding, draft.hits = stages.weigh(understood, hits)
+                verdict = stages.policy.decide(draft.understanding, draft.hits, history)
+                parts = [stages.weigh(*part) for part in zip(understood.parts, found, strict=True)]
                 verdicts = [stages.policy.decide(part, hits, history) for part, hits in parts]
                 draft.verdict = together(verdict, verdicts) if verdicts else verdict
-            draft.hits = best_of(draft.hits, *found)
+            draft.hits = best_of(draft.hits, *(hits for _, hits in parts))
         except Exception:
             # Customers never see an exception: they are told honestly that this one cannot be answered.
             log.exception("turn.stage_failed", conversation=message.conversation_id)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 from chatbot.assemble import (
     Report,
     all_intents,
@@ -12,9 +16,15 @@ from chatbot.assemble import (
     open_knowledge,
     silent,
 )
+from chatbot.chats import Asked, in_context
 from chatbot.decide.thresholds import Calibration, CalibrationError, load_calibration, save_calibration
-from chatbot.registry import unseen_by
+from chatbot.registry import asked_of, unseen_by
 from chatbot.settings import Settings
+from chatbot.types import Understanding
+
+if TYPE_CHECKING:
+    from chatbot.decide.calibrate import Judged
+    from chatbot.understand.intent import IntentClassifier
 
 MOST_AT_START = 20_000
 """Entries up to which a server fits its thresholds by itself; beyond, it would start too late."""
@@ -30,8 +40,8 @@ def calibrate_project(
     """
     # Here, as most starts only look whether the thresholds still fit, and scikit-learn takes 2 s to load.
     from chatbot.decide.calibrate import certify, fit, judge, require_wordings
-    from chatbot.decide.questions import hold_out
-    from chatbot.understand.intent import out_of_scope
+    from chatbot.decide.questions import asked_by_customers, hold_out
+    from chatbot.understand.intent import IntentClassifier, out_of_scope
     from chatbot.understand.trial import held_out_guesses
     from knowledge.build import arrange
     from knowledge.search import SnapshotRetriever
@@ -47,11 +57,14 @@ def calibrate_project(
     snapshot = arrange(shown, encoder, settings=settings.retrieval, progress=progress, known=index.snapshot)
     trial = SnapshotRetriever(snapshot, encoder, method=settings.retrieval.method)
     judged = judge(questions, trial, k=settings.retrieval.k, progress=progress)
+    # Chats are asked of all that is known: what they ask is no wording of it.
+    chats = asked_of(settings.retriever, entries, knowledge.intents())
+    by_customers = judge(asked_by_customers(chats), index, k=settings.retrieval.k, progress=progress)
     wordings = [question for entry in entries for question in entry.questions]
     intents = list(all_intents(knowledge).values())
     guesses = held_out_guesses(intents, encoder, negatives=wordings, seed=seed, unseen=unseen)
     fitted = fit(
-        judged,
+        [*judged, *by_customers],
         guesses,
         certificate=certify(
             encoder=encoder.fingerprint,
@@ -65,9 +78,40 @@ def calibrate_project(
         confidence=confidence,
         seed=seed,
     )
+    if chats:
+        folder = settings.search_folder / "intents"
+        classifier = IntentClassifier.fit(intents, encoder, negatives=wordings, chats=chats, folder=folder)
+        fitted = _weighing(fitted, chats, by_customers, classifier)
     save_calibration(fitted, calibration_path(settings))
     encoder.close()
     return fitted
+
+
+def _weighing(
+    fitted: Calibration, chats: Sequence[Asked], judged: Sequence[Judged], classifier: IntentClassifier
+) -> Calibration:
+    """With how answers and intents are weighed against each other, as the chats told."""
+    from chatbot.decide.scales import Case, fit_scales
+
+    cases = [
+        Case(_understood(one, classifier), found, one.answers)
+        for one, found in zip(chats, judged, strict=True)
+    ]
+    return replace(fitted, scales=fit_scales(cases, fitted))
+
+
+def _understood(asked: Asked, classifier: IntentClassifier) -> Understanding:
+    """What a customer's message is taken for in its conversation."""
+    read_as = in_context(asked.text, asked.after) if asked.after else ""
+    guess = classifier.classify(asked.text, read_as=read_as)
+    return Understanding(
+        asked.text,
+        asked.locale,
+        intent=guess.intent,
+        confidence=guess.confidence,
+        nearest=guess.nearest,
+        read_as=read_as,
+    )
 
 
 def make_ready(settings: Settings, *, seed: int = 0, progress: Report = silent) -> str:

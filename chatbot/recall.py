@@ -20,12 +20,16 @@ def recall(
 ) -> list[Hit]:
     """The best `k` hits of both readings, each passage with its better probability.
 
+    Where the retriever learned to read a message after what was said before it, that is the only reading.
+
     The other reading is the less likely one, so only what it makes more likely right than not counts.
 
     The passage that was said in the last turn is no news to the other reading: the words of the context find
     it in any case.
     """
     language = understanding.language
+    if understanding.read_as:
+        return list(retriever.search(understanding.query, k, locale=language, read_as=understanding.read_as))
     found = list(retriever.search(understanding.query, k, locale=language))
     if not understanding.other_reading or (found and found[0].score >= SURE_ALONE):
         return found

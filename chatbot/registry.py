@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chatbot.chats import Asked, asked_in, read_chats, titles_of
 from knowledge.errors import ModelError
 from knowledge.packaged.manifest import being_built, check
+from knowledge.sources.intents import Intent
+from knowledge.types import Entry
 
 METRICS = "metrics.json"
 HELD_OUT = "held_out.json"
 """The texts that a model was judged by, and did not learn from."""
+CHATS = "chats.jsonl"
+"""Chats that a retriever was judged by; it learned to read messages in others like them."""
 _POINTER = "promoted.json"
 
 
@@ -182,6 +187,14 @@ def unseen_by(retriever: Path | None) -> frozenset[str] | None:
     if retriever is None or not (retriever / HELD_OUT).is_file():
         return None
     return frozenset(json.loads((retriever / HELD_OUT).read_text("utf-8")))
+
+
+def asked_of(retriever: Path | None, entries: Iterable[Entry], intents: Iterable[Intent]) -> list[Asked]:
+    """What was asked in the chats that were held out when a retriever was trained; none where it reads no chats."""
+    if retriever is None or not (retriever / CHATS).is_file():
+        return []
+    titles = titles_of(entries, intents)
+    return [asked for chat in read_chats(retriever / CHATS) for asked in asked_in(chat, titles)]
 
 
 def _names(value: object) -> bool:

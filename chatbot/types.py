@@ -60,6 +60,8 @@ class Understanding:
     """Calibrated P(intent is right), 0..1."""
     slots: Mapping[str, str] = field(default_factory=dict)
     """Slots known for `intent`: from this message and, where they carry over, from earlier turns."""
+    nearest: float = 0.0
+    """Cosine of the nearest example of `intent`; 0 where none was compared with."""
     stranger: float = 0.0
     """Cosine of the nearest sentence that no support bot should act on, as hits have theirs of stored questions."""
     sentiment: float = 0.0
@@ -68,6 +70,8 @@ class Understanding:
     """True when `query` is not what the customer wrote but was completed from the context."""
     other_reading: str = ""
     """Looked up as well: the message completed from the conversation where `query` stands alone, and the other way round."""
+    read_as: str = ""
+    """The message with what was said before it, for a retriever that learned to read that; "" for none."""
     new_words: Sequence[str] = ()
     """The content words of the message itself, without those that its context lent."""
     stays: bool = False

@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from chatbot.answer.extract import pieces
-from knowledge.errors import KnowledgeError
+from knowledge.errors import KnowledgeError, first_problem
 from knowledge.packaged.manifest import sha256_of
 from knowledge.types import Passage
 
@@ -126,10 +126,8 @@ def _read(path: Path) -> World:
             f"{path} cannot be read ({error}). Correct it, or take it out of the folder."
         ) from error
     except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
         raise KnowledgeError(
-            f"{path}: {where}: {problem['msg']}. finetune/companies/README.md describes the form."
+            f"{path}: {first_problem(error)}. finetune/companies/README.md describes the form."
         ) from error
     pages = {
         page.id: Passage(page.id, line(page.text), line(page.title), "document", file.locale)

@@ -118,7 +118,7 @@ def train_dialogue(
     """
     begun = time.monotonic()
     learned_from, held_out = split(worlds, run.data.held_out)
-    about = _about(learned_from, held_out, run) | ({"start": start.name} if start else {})
+    about = _about(learned_from, held_out, run, start)
     belongs, seed = about["data_sha256"], run.train.seed
     with new_model(making, TASK, belongs=belongs, seed=seed) as (place, kept):
         decoder = LearningDecoder(
@@ -254,14 +254,18 @@ def _share(right: Sequence[bool]) -> float:
     return sum(right) / len(right) if right else 0.0
 
 
-def _about(learned_from: Sequence[World], held_out: Sequence[World], run: DialogueRun) -> dict[str, Any]:
+def _about(
+    learned_from: Sequence[World], held_out: Sequence[World], run: DialogueRun, start: Path | None
+) -> dict[str, Any]:
     files = sorted({world.sha256 for world in (*learned_from, *held_out)})
     counts = {
         "learn": sum(len(world.examples) for world in learned_from),
         "held_out": sum(len(world.examples) for world in held_out),
     }
-    data = {"files": files, "held_out": digest([world.name for world in held_out])}
-    return described(TASK, counts, data, run)
+    # A run that was stopped is gone on with only from where it began.
+    began = {"start": start.name} if start else {}
+    data = {"files": files, "held_out": digest([world.name for world in held_out]), **began}
+    return {**described(TASK, counts, data, run), **began}
 
 
 def judgement(before: Judged, after: Judged) -> dict[str, Any]:

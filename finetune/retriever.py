@@ -19,7 +19,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from chatbot.registry import HELD_OUT
+from chatbot.chats import write_chats
+from chatbot.registry import CHATS, HELD_OUT
 from finetune.encoder import LearningEncoder
 from finetune.learning import Checkpoints, Learned, Pace, Table, Work, learn
 from finetune.run import EncoderTable, Making, curve, digest, model_card, new_model, write_model
@@ -81,8 +82,10 @@ def train_retriever(
         learned = train(encoder, wordings, run.train, checkpoints=kept, progress=making.progress)
         encoder.save(place)
         metrics = {**described, **_metrics(learned), "seconds": round(time.monotonic() - begun)}
-        held_out = [text.text for text in wordings.held_out]
+        held_out = [text.text for text in wordings.held_out if not text.asked]
         (place / HELD_OUT).write_text(json.dumps(held_out, ensure_ascii=False, indent=0) + "\n", "utf-8")
+        if wordings.chats:
+            write_chats(wordings.chats, place / CHATS)
         write_model(place, run, metrics, _card(making.name, metrics))
     return metrics
 
@@ -119,25 +122,33 @@ class _Pairs:
     ) -> None:
         self._encoder, self._wordings, self._plan, self._states = encoder, wordings, plan, states
         self._owners = np.array([text.group for text in wordings.learn], np.int64)
+        self._found_by = np.flatnonzero([not text.asked for text in wordings.learn])
         self._locales = np.array(wordings.locales)
         self._members = wordings.rows()
         self._untrained = encoder.vectors(states)
-        self._near = _neighbours(self._untrained, self._members, self._locales)
+        self._own = self._stored()
+        self._near = _neighbours(self._untrained, self._own, self._locales)
 
     def right_before(self, held_out: Sequence[Tensor]) -> float:
         """`right` of the encoder as it came: B of a LoRA pair begins at zero."""
-        return self._right(self._untrained, held_out)
+        return self._right(self._untrained[self._found_by], held_out)
 
     def right(self, held_out: Sequence[Tensor]) -> float:
-        """P@1 over the texts that were learned from, of the same language."""
-        return self._right(self._encoder.vectors(self._states), held_out)
+        """P@1 over the wordings that were learned from, of the same language."""
+        return self._right(self._encoder.vectors([self._states[row] for row in self._found_by]), held_out)
 
     def _right(self, stored: Matrix, held_out: Sequence[Tensor]) -> float:
         asked = self._encoder.vectors(held_out)
         groups = np.array([text.group for text in self._wordings.held_out], np.int64)
+        owners = self._owners[self._found_by]
         scores = asked @ stored.T
-        scores[self._locales[groups][:, None] != self._locales[self._owners][None, :]] = -2
-        return float((self._owners[scores.argmax(axis=1)] == groups).mean())
+        scores[self._locales[groups][:, None] != self._locales[owners][None, :]] = -2
+        return float((owners[scores.argmax(axis=1)] == groups).mean())
+
+    def _stored(self) -> list[Rows]:
+        """The places of each group's own wordings, without what was asked in chats."""
+        asked = np.array([text.asked for text in self._wordings.learn])
+        return [rows[~asked[rows]] for rows in self._members]
 
     def loss(self, pairs: Rows) -> Tensor:
         """Cross-entropy of finding each anchor's partner in the batch, and back.
@@ -187,7 +198,7 @@ class _Pairs:
     def _paired(self, anchors: Sequence[int], rng: np.random.Generator) -> Rows:
         partners = []
         for row in anchors:
-            others = self._members[self._owners[row]]
+            others = self._own[self._owners[row]]
             others = others[others != row]
             partners.append(int(rng.choice(others)) if len(others) else row)
         return np.stack([np.array(anchors, np.int64), np.array(partners, np.int64)], axis=1)
@@ -220,6 +231,8 @@ def _describe(wordings: Wordings, run: RetrieverRun) -> dict[str, Any]:
         "texts": len(wordings.learn),
         "groups": wordings.groups,
         "held_out": len(wordings.held_out),
+        "asked_in_chats": sum(text.asked for text in wordings.learn),
+        "chats_held_out": len(wordings.chats),
         "locales": {locale: wordings.locales.count(locale) for locale in sorted(set(wordings.locales))},
         "data_sha256": digest([texts, run.model_dump()]),
         "run": run.model_dump(),
@@ -238,11 +251,16 @@ def _metrics(learned: Learned) -> dict[str, Any]:
 def _card(name: str, metrics: Mapping[str, Any]) -> str:
     locales = ", ".join(f"{count} {locale}" for locale, count in metrics["locales"].items())
     before, after = metrics["p_at_1_before"], metrics["p_at_1"]
+    chats = (
+        f"{metrics['asked_in_chats']} of the wordings are messages of chats, read after what was said before them; "
+        f"{metrics['chats_held_out']} chats\n  were held out and stand beside this card."
+    )
     return model_card(
         f"Retriever {name}",
         f"A LoRA adapter over the encoder, trained on {metrics['texts']} wordings of {metrics['groups']} answers and "
         f"intents\n({locales}); {metrics['held_out']} wordings were held out.",
         points=[
+            *([chats] if metrics["chats_held_out"] else []),
             f"Right first among the held-out wordings, plain cosine: {before:.1%} before, {after:.1%} after.",
             "It holds what the FAQ and the intents say, so it has their licence; the encoder keeps its own.",
         ],

@@ -20,7 +20,7 @@ from torch import Tensor
 from chatbot.registry import METRICS, Registry
 from finetune.encoder import keep_memory
 from finetune.learning import UNWATCHED, Learned, Observer, Table, watched
-from knowledge.errors import SettingsError
+from knowledge.errors import SettingsError, first_problem
 from knowledge.types import Progress
 
 RUN = "run.toml"
@@ -76,10 +76,8 @@ def read_run(path: Path | None, kind: type[Settings], *, sample: str) -> Setting
             f"{path} cannot be read ({error}). finetune/runs/{sample} is a sample."
         ) from error
     except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
         raise SettingsError(
-            f"'{where}' in {path} is wrong: {problem['msg']}. finetune/runs/{sample} shows what there is."
+            f"{path} is wrong: {first_problem(error)}. finetune/runs/{sample} shows what there is."
         ) from error
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chatbot.types import AnswerFrom, Rating, Turn
-from knowledge.errors import KnowledgeError
+from knowledge.errors import KnowledgeError, first_problem
 
 _MARK = re.compile(r"\s*\[\d+\]")
 _CHAT_TURNS = 2
@@ -62,10 +62,8 @@ def read_thumbs(path: Path) -> list[Thumb]:
         try:
             thumbs.append(Thumb.model_validate_json(text))
         except ValidationError as error:
-            problem = error.errors()[0]
-            where = ".".join(str(part) for part in problem["loc"]) or "the line"
             raise KnowledgeError(
-                f"{path}, line {number}: {where}: {problem['msg']}. Correct the line, or take it out."
+                f"{path}, line {number}: {first_problem(error)}. Correct the line, or take it out."
             ) from error
     return thumbs
 

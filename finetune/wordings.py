@@ -1,7 +1,8 @@
-"""What the retriever learns from: texts that mean the same, from the FAQ and the intents alone.
+"""What the retriever learns from: texts that mean the same, from the FAQ, the intents and past chats.
 
 A group is one stored answer with all its wordings, or one intent with its examples. Where a question has few
-wordings, its answer stands beside them as one more text.
+wordings, its answer stands beside them as one more text. What customers asked in chats belongs to the group that
+answered it, read after what was said before: so the encoder learns to read follow-ups.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from chatbot.chats import INTENT_PREFIX, Asked, Chat, asked_in, in_context, titles_of
 from knowledge.errors import KnowledgeError
 from knowledge.sources.intents import Intent
 from knowledge.types import Entry
@@ -33,6 +35,8 @@ class Text:
     group: int
     stored: bool = False
     """Something the company wrote (an answer): encoded as a passage, not as a query."""
+    asked: bool = False
+    """Asked in a chat: it is looked for, and nothing is found by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Wordings:
     """Asked after each epoch; never learned from."""
     locales: tuple[str, ...]
     """Of each group: groups of other languages are never taken for wrong."""
+    chats: tuple[Chat, ...] = ()
+    """Held out whole; what they ask is in `held_out`."""
 
     @property
     def groups(self) -> int:
@@ -64,7 +70,8 @@ def messages_of(intents: Iterable[Intent]) -> dict[tuple[str, str], Sequence[str
 
 def gather(
     entries: Iterable[Entry],
-    examples: Mapping[tuple[str, str], Sequence[str]] | None = None,
+    intents: Iterable[Intent] = (),
+    chats: Sequence[Chat] = (),
     *,
     hold_out: bool = True,
     seed: int = 0,
@@ -73,29 +80,51 @@ def gather(
 
     Args:
         entries: Of the knowledge; documents are left out, they have no wordings.
-        examples: (intent, locale) -> example messages.
+        intents: Of the company.
+        chats: Past ones, in which it is known what answered.
         hold_out: A fifth of the wordings of each group that has more than three; where hardly any has, the question
-            of each tenth group, which must then find its answer. False learns from everything.
+            of each tenth group, which must then find its answer; and a fifth of the chats. False learns from
+            everything.
         seed: Chooses which.
 
     Raises:
         KnowledgeError: Fewer than eight groups: nothing to tell apart.
     """
-    groups = _groups(entries, examples or {})
+    stored, known = list(entries), list(intents)
+    groups = _groups(stored, messages_of(known))
     if len(groups) < _FEWEST_GROUPS:
         raise KnowledgeError(
             f"There are only {len(groups)} questions with an answer or other wordings, but {_FEWEST_GROUPS} are "
             "the least that an encoder can learn to tell apart. Import an FAQ with 'kefu import faq'."
         )
     rng = np.random.default_rng(seed)
-    worded = [place for place, (_, texts, _) in enumerate(groups) if len(texts) > _ENOUGH]
+    learn, held_out = _divided(groups, rng, hold_out=hold_out)
+    places = {(group.answer, group.locale): place for place, group in enumerate(groups)}
+    titles = titles_of(stored, known)
+    kept = set(rng.permutation(len(chats))[: round(len(chats) * _HELD_OUT)].tolist()) if hold_out else set()
+    for number, chat in enumerate(chats):
+        asked = [_as_text(one, places) for one in asked_in(chat, titles) if _place(one, places) is not None]
+        (held_out if number in kept else learn).extend(asked)
+    return Wordings(
+        tuple(learn),
+        tuple(held_out),
+        tuple(group.locale for group in groups),
+        tuple(chat for number, chat in enumerate(chats) if number in kept),
+    )
+
+
+def _divided(
+    groups: Sequence[_Group], rng: np.random.Generator, *, hold_out: bool
+) -> tuple[list[Text], list[Text]]:
+    """What is learned of the wordings, and what is held out."""
+    worded = [place for place, group in enumerate(groups) if len(group.texts) > _ENOUGH]
     by_wording = len(worded) * 4 >= len(groups)
     judged = worded if by_wording else rng.permutation(len(groups))[: max(1, len(groups) // 10)].tolist()
     chosen = set(judged) if hold_out else set()
     learn: list[Text] = []
     held_out: list[Text] = []
-    for place, (_, texts, answer) in enumerate(groups):
-        out: set[str] = set()
+    for place, group in enumerate(groups):
+        texts, out = group.texts, set[str]()
         if place in chosen:
             some = (
                 rng.permutation(texts[1:])[: max(1, round(len(texts) * _HELD_OUT))]
@@ -105,19 +134,43 @@ def gather(
             out = {str(text) for text in some}
         held_out += [Text(text, place) for text in texts if text in out]
         learn += [Text(text, place) for text in texts if text not in out]
-        if answer and len(texts) <= _ENOUGH:
-            learn.append(Text(answer, place, stored=True))
-    return Wordings(tuple(learn), tuple(held_out), tuple(locale for locale, _, _ in groups))
+        if group.passage and len(texts) <= _ENOUGH:
+            learn.append(Text(group.passage, place, stored=True))
+    return learn, held_out
 
 
-def _groups(
-    entries: Iterable[Entry], examples: Mapping[tuple[str, str], Sequence[str]]
-) -> list[tuple[str, list[str], str]]:
-    """Language, wordings and answer of each group that has two texts at least."""
-    stored = [entry for entry in entries if entry.passage.source != "document"]
-    groups = [(entry.passage.locale, _distinct(entry.questions), entry.passage.text) for entry in stored]
-    groups += [(locale, _distinct(texts), "") for (_, locale), texts in examples.items()]
-    return [group for group in groups if len(group[1]) + bool(group[2]) > 1]
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """What belongs together."""
+
+    answer: str
+    """Its id, as chats name it."""
+    locale: str
+    texts: list[str]
+    passage: str
+    """The stored answer; "" for an intent."""
+
+
+def _groups(entries: Iterable[Entry], examples: Mapping[tuple[str, str], Sequence[str]]) -> list[_Group]:
+    """Those that have two texts at least."""
+    groups = [
+        _Group(entry.passage.id, entry.passage.locale, _distinct(entry.questions), entry.passage.text)
+        for entry in entries
+        if entry.passage.source != "document"
+    ]
+    groups += [
+        _Group(INTENT_PREFIX + name, locale, _distinct(texts), "")
+        for (name, locale), texts in examples.items()
+    ]
+    return [group for group in groups if len(group.texts) + bool(group.passage) > 1]
+
+
+def _place(asked: Asked, places: Mapping[tuple[str, str], int]) -> int | None:
+    return places.get((asked.answers[0], asked.locale)) if asked.answers else None
+
+
+def _as_text(asked: Asked, places: Mapping[tuple[str, str], int]) -> Text:
+    return Text(in_context(asked.text, asked.after), places[asked.answers[0], asked.locale], asked=True)
 
 
 def _distinct(texts: Iterable[str]) -> list[str]:

@@ -193,7 +193,9 @@ class IndexService:
         """One line: the kind of index, and why."""
         return self.snapshot.texts.vectors.describe(self._settings)
 
-    def search(self, query: str, k: int | None = None, *, locale: str | None = None) -> Sequence[Hit]:
+    def search(
+        self, query: str, k: int | None = None, *, locale: str | None = None, read_as: str = ""
+    ) -> Sequence[Hit]:
         """The best `k` hits (default: settings), best first, from one snapshot."""
         return search(
             self.snapshot,
@@ -201,6 +203,7 @@ class IndexService:
             query,
             k=k or self._settings.k,
             locale=locale,
+            read_as=read_as,
             method=self._settings.method,
         )
 

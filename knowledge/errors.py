@@ -13,6 +13,11 @@ KefuError                     two sentences: what is wrong with which value; wha
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 class KefuError(Exception):
     """Base of all errors that Kefu raises on purpose; its text is shown to people as it is."""
@@ -44,3 +49,10 @@ class StoreError(KefuError):
 
 class ConflictError(KefuError):
     """A key was used before for something else."""
+
+
+def first_problem(error: ValidationError) -> str:
+    """What is wrong first, and where: "messages.0.text: Field required"."""
+    problem = error.errors(include_url=False)[0]
+    where = ".".join(map(str, problem["loc"]))
+    return f"{where}: {problem['msg']}" if where else str(problem["msg"])

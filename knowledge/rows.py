@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 from sqlalchemy import Row
 
-from knowledge.errors import StoreError
+from knowledge.errors import StoreError, first_problem
 from knowledge.items import Document, Faq, Piece, piece_id
 from knowledge.sources.intents import Intent
 
@@ -112,10 +112,8 @@ def intents_of_rows(rows: Sequence[Row[Any]]) -> list[Intent]:
         try:
             intents.append(Intent.model_validate(row.definition))
         except ValidationError as error:
-            problem = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in problem["loc"])
             raise StoreError(
-                f"The stored intent '{row.name}' does not fit this version of Kefu ({where}: {problem['msg']}). "
+                f"The stored intent '{row.name}' does not fit this version of Kefu ({first_problem(error)}). "
                 "Import the YAML file of your intents again."
             ) from error
     return intents

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from knowledge.fusion import OTHER_LANGUAGE, Method, Weights, fuse
 from knowledge.index.snapshot import Candidates, Numbers, Query, Snapshot, read_query
-from knowledge.lexical import Scores, bigram_likeness
+from knowledge.lexical import Scores, bigram_likeness, simplify
 from knowledge.types import Encoder, Hit, Matrix
 
 DEPTH = 50
@@ -39,14 +39,17 @@ class SnapshotRetriever:
         """Version of the snapshot."""
         return self._snapshot.version
 
-    def search(self, query: str, k: int = 5, *, locale: str | None = None) -> Sequence[Hit]:
-        """The best `k` hits, best first."""
+    def search(
+        self, query: str, k: int = 5, *, locale: str | None = None, read_as: str = ""
+    ) -> Sequence[Hit]:
+        """The best `k` hits, best first; see `knowledge.types.Retriever`."""
         return search(
             self._snapshot,
             self._encoder,
             query,
             k=k,
             locale=locale,
+            read_as=read_as,
             method=self._method,
             weights=self._weights,
         )
@@ -59,6 +62,7 @@ def search(
     *,
     k: int = 5,
     locale: str | None = None,
+    read_as: str = "",
     method: Method = "hybrid",
     weights: Weights | None = None,
 ) -> list[Hit]:
@@ -70,13 +74,16 @@ def search(
         query: A standalone question.
         k: How many hits.
         locale: The customer's language; passages of others are found only when nothing else fits.
+        read_as: What is encoded in the query's place; see `knowledge.types.Retriever`.
         method: "hybrid", or one of its halves alone, for comparison.
         weights: Of stored answers, where they were fitted to this knowledge; None: as shipped.
     """
     read = read_query(query)
     if not len(snapshot) or not read.bare:
         return []
-    vector = None if method == "bm25" else encoder.encode_queries([read.text])[0]
+    vector = (
+        None if method == "bm25" else encoder.encode_queries([simplify(read_as) if read_as else read.text])[0]
+    )
     return search_vector(snapshot, read, vector, k=k, locale=locale, method=method, weights=weights)
 
 

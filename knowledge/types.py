@@ -87,8 +87,18 @@ class Retriever(Protocol):
         """Names the index that answers now, e.g. "12-3f9a0c"; a turn records it."""
         ...
 
-    def search(self, query: str, k: int = 5, *, locale: str | None = None) -> Sequence[Hit]:
-        """The best `k` hits, best first, at most one a passage; `locale` prefers its language."""
+    def search(
+        self, query: str, k: int = 5, *, locale: str | None = None, read_as: str = ""
+    ) -> Sequence[Hit]:
+        """The best `k` hits, best first, at most one a passage.
+
+        Args:
+            query: Its words are looked for.
+            k: How many.
+            locale: Its language is preferred.
+            read_as: What is encoded for the query: itself in its conversation, for an encoder that learned to
+                read that; "" for the query itself.
+        """
         ...
 
 

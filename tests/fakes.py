@@ -86,7 +86,9 @@ class FakeRetriever:
     def __init__(self, *passages: Passage) -> None:
         self.passages = passages
 
-    def search(self, query: str, k: int = 5, *, locale: str | None = None) -> Sequence[Hit]:
+    def search(
+        self, query: str, k: int = 5, *, locale: str | None = None, read_as: str = ""
+    ) -> Sequence[Hit]:
         words = set(query.lower().split())
         scored = [(len(words & set(p.title.lower().split())) / max(1, len(words)), p) for p in self.passages]
         best = sorted((pair for pair in scored if pair[0]), key=lambda pair: -pair[0])[:k]

@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from chatbot.decide.questions import Question
 from chatbot.decide.thresholds import (
+    IN_CHAT,
     Calibration,
     CalibrationError,
     Certificate,
@@ -29,8 +30,9 @@ from chatbot.decide.thresholds import (
 )
 from knowledge.types import Hit, Progress, Retriever
 
-Top: TypeAlias = "tuple[Judged, float, bool, bool]"
-"""A question, its best hit's probability, whether that hit is right, whether one of the first three is."""
+Top: TypeAlias = "tuple[Judged, float, bool, bool, float]"
+"""A question, its best hit's probability, whether that hit is right, whether one of the first three is, and the
+probability that one of them is: the sum of theirs, at most 1."""
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 FOLDS = 5
@@ -70,7 +72,7 @@ def judge(questions: Sequence[Question], retriever: Retriever, *, k: int, progre
     """Search every question; hits in another language than the question's are left out of the judgement."""
     judged = []
     for done, question in enumerate(questions, 1):
-        found = retriever.search(question.text, k, locale=question.language)
+        found = retriever.search(question.text, k, locale=question.language, read_as=question.read_as)
         document = question.origin == "document"
         hits = [
             hit
@@ -128,7 +130,7 @@ def fit(
     thresholds = Thresholds(
         answer=answer,
         strict=max(strict, answer),
-        clarify=even_point([(top[1], top[3]) for top in tops], below=answer),
+        clarify=even_point([(top[4], top[3]) for top in tops], below=answer),
         compose=_compose_point(groups, document),
         intent=intent,
         suggest=even_point([(top[1], top[2]) for top in tops], below=answer),
@@ -153,8 +155,8 @@ def fit_curves(judged: Sequence[Judged], *, seed: int) -> tuple[dict[str, Curve]
 def _groups(judged: Sequence[Judged]) -> dict[str, list[Judged]]:
     groups: dict[str, list[Judged]] = {}
     for one in judged:
-        document = one.question.origin == "document"
-        groups.setdefault("document" if document else one.question.language, []).append(one)
+        document, in_chat = one.question.origin == "document", IN_CHAT if one.question.read_as else ""
+        groups.setdefault("document" if document else one.question.language + in_chat, []).append(one)
     return groups
 
 
@@ -164,17 +166,26 @@ def _stored(one: Judged) -> list[tuple[Hit, bool]]:
 
 def _fit_curve(group: Sequence[Judged]) -> Curve:
     pairs = [pair for one in group for pair in _stored(one)]
-    return _logistic([(hit.features, right) for hit, right in pairs])
+    return logistic([(hit.features, right) for hit, right in pairs])
 
 
-def _logistic(rows: Sequence[tuple[Mapping[str, float], bool]]) -> Curve:
+def logistic(rows: Sequence[tuple[Mapping[str, float], bool]], *, balanced: bool = False) -> Curve:
+    """The curve of figures and whether what they speak for is right.
+
+    Args:
+        rows: Figures by name, and whether it is right.
+        balanced: Right ones and others count the same in sum, however many there are of each.
+    """
     names = sorted({name for features, _ in rows for name in features})
     matrix = np.array([[features.get(name, 0.0) for name in names] for features, _ in rows])
     labels = np.array([right for _, right in rows])
     if labels.all() or not labels.any():
         return Curve({}, 4.0 if labels.all() else -4.0)
     scaler = StandardScaler().fit(matrix)
-    model = LogisticRegression(C=1.0, max_iter=1000).fit(scaler.transform(matrix), labels)
+    weight = "balanced" if balanced else None
+    model = LogisticRegression(C=1.0, max_iter=1000, class_weight=weight).fit(
+        scaler.transform(matrix), labels
+    )
     weights: Floats = model.coef_[0] / scaler.scale_
     bias = float(model.intercept_[0] - (weights * scaler.mean_).sum())
     return Curve({n: float(w) for n, w in zip(names, weights, strict=True)}, bias)
@@ -190,7 +201,8 @@ def _cross_fitted(group: Sequence[Judged], seed: int) -> list[Top]:
         for i in held:
             scored = sorted(((curve.probability(h.features), r) for h, r in _stored(group[i])), reverse=True)
             best, right = scored[0] if scored else (0.0, False)
-            tops.append((group[i], best, right, any(r for _, r in scored[:3])))
+            any_right, one_of_three = any(r for _, r in scored[:3]), min(1.0, sum(p for p, _ in scored[:3]))
+            tops.append((group[i], best, right, any_right, one_of_three))
     return tops
 
 
@@ -213,9 +225,7 @@ def operating_point(
     }
 
 
-def trade_off(
-    tops: Sequence[tuple[Judged, float, bool, bool]], *, confidence: float
-) -> tuple[OperatingPoint, ...]:
+def trade_off(tops: Sequence[Top], *, confidence: float) -> tuple[OperatingPoint, ...]:
     """Operating points for several risks, over all questions and by language."""
     groups = {"all": list(tops)}
     for top in tops:
@@ -286,7 +296,7 @@ def _fit_documents(groups: Mapping[str, Sequence[Judged]], curves: Mapping[str, 
         for one in groups[name]:
             if one.question.origin == "out_of_scope":
                 rows += [(hit.features, False) for hit in one.hits if hit.passage.source == "document"]
-    return _logistic(rows) if any(right for _, right in rows) else None
+    return logistic(rows) if any(right for _, right in rows) else None
 
 
 def _compose_point(groups: Mapping[str, Sequence[Judged]], document: Curve | None) -> float:

@@ -33,6 +33,8 @@ MAX_ATTEMPTS = 2
 """How often a slot is asked before a person is brought in."""
 MAYBE = 0.6
 """Of the threshold of intents: from here on it is worth asking whether an intent was meant."""
+SHARE = 0.1
+"""Of the best answer's probability: what has less is no option to choose from."""
 MUCH = 0.2
 NEAR = 0.1
 """A rule is told beside an intent that it is not farther behind, nor much ahead of."""
@@ -69,13 +71,13 @@ class RulePolicy:
         if not self.reads:
             return verdict
         last = history[-1] if history else None
-        follows = understanding.rewritten or bool(understanding.other_reading)
+        follows = understanding.rewritten or bool(understanding.other_reading or understanding.read_as)
         return read_first(verdict, hits, last, follows=follows, near_from=self.related, most=self.passages)
 
     @property
     def related(self) -> float:
         """The probability from which a passage is about the same thing, if no answer."""
-        return self.thresholds.clarify / 2
+        return self.thresholds.clarify / 3
 
     @property
     def answer_from(self) -> float:
@@ -270,7 +272,7 @@ def _stranger(
     if u.rewritten and history and history[-1].decision == Decline("out_of_scope"):
         return Verdict(Decline("out_of_scope"), "More is asked of what was out of scope.")
     near = max((hit.features.get("cosine_question", 1.0) for hit in hits), default=1.0)
-    if u.rewritten or u.stranger <= near or u.confidence >= LIKELY:
+    if u.rewritten or u.read_as or u.stranger <= near or u.confidence >= LIKELY:
         return None
     return Verdict(
         Decline("out_of_scope"),
@@ -286,7 +288,11 @@ def _suggested(
     if u.intent in policy.intents and u.confidence > max(hits[0].score, policy.thresholds.intent * MAYBE):
         return None  # an intent is likelier: it is followed or asked about
     told = hits[0].passage.id in _told(history)
-    if told and not any(word.lower() in hits[0].passage.text.lower() for word in u.new_words):
+    if (
+        told
+        and not u.read_as
+        and not any(word.lower() in hits[0].passage.text.lower() for word in u.new_words)
+    ):
         return Verdict(Decline("nothing_more"), "Nothing is nearer than the answer that was just given.")
     others = [hit.passage.id for hit in hits[1:3] if hit.passage.source != "document"]
     return Verdict(
@@ -325,23 +331,34 @@ def _clarify(
 ) -> Verdict | None:
     told = _told(history)
     near = [hit for hit in hits if hit.passage.source != "document" and hit.passage.id not in told][:3]
-    best = near[0].score if near else 0.0
+    best = min(1.0, sum(hit.score for hit in near))
     intent = policy.intents.get(u.intent or "")
     # "Do you mean “I want to die”?" is never asked, nor is small talk.
     askable = intent is not None and bool(intent.description) and "." not in intent.name
     meant = askable and u.confidence >= policy.thresholds.intent * MAYBE
     if best < policy.thresholds.clarify and not meant:
         return None
-    near = [hit for hit in near if not meant or hit.score >= policy.thresholds.clarify]
+    least = policy.thresholds.clarify if meant else SHARE * best
+    near = [hit for hit in near if hit.score >= least]
     options = [Option(hit.passage.title, passage_id=hit.passage.id) for hit in near]
     if intent and meant:
         options = [Option(_label(intent, u.language), intent=intent.name), *options[:2]]
     last = history[-1].decision if history else None
     if isinstance(last, Clarify) and options[0] in last.options:
-        return None  # asking the same twice in a row helps nobody
+        return _instead_of_asking_again(options)
     return Verdict(
         Clarify(tuple(options)),
-        f"The best answer has {best:.2f}, the best intent {u.confidence:.2f}: too little to act on ({policy.answer_from:.2f}, {policy.thresholds.intent:.2f}), enough to ask ({policy.thresholds.clarify:.2f}, {policy.thresholds.intent * MAYBE:.2f}).",
+        f"The three best answers have {best:.2f}, the best intent {u.confidence:.2f}: too little to act on ({policy.answer_from:.2f}, {policy.thresholds.intent:.2f}), enough to ask ({policy.thresholds.clarify:.2f}, {policy.thresholds.intent * MAYBE:.2f}).",
+    )
+
+
+def _instead_of_asking_again(options: Sequence[Option]) -> Verdict | None:
+    """Asking the same twice in a row helps nobody: the likeliest answer is shown."""
+    ids = [option.passage_id for option in options if option.passage_id]
+    if not ids or options[0].passage_id is None:
+        return None
+    return Verdict(
+        AnswerFrom(tuple(ids), verbatim=True, sure=False), "Which was meant was asked a moment ago."
     )
 
 

@@ -4,6 +4,7 @@ similar      a wording of an FAQ that the index is not shown: its own answer sho
 left_out     all wordings of an FAQ that the index is not shown at all: nothing answers them
 document     a sentence cut out of a document's passage: the rest of that passage should be found
 out_of_scope sentences that no shop's knowledge answers
+chat         what customers asked in chats that were kept from training, where there are any
 
 An FAQ with one wording is never asked for: a made-up variation would be so near to the stored wording that
 the fit learns to trust near copies alone. Measured on 70 questions of customers to three such FAQs, the bot
@@ -18,9 +19,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from chatbot.chats import INTENT_PREFIX, Asked, in_context
 from knowledge.types import Entry
 
-Origin: TypeAlias = Literal["similar", "left_out", "document", "out_of_scope"]
+Origin: TypeAlias = Literal["similar", "left_out", "document", "out_of_scope", "chat"]
 
 LEFT_OUT_SHARE = 0.2
 MOST_HELD = 3
@@ -39,6 +41,8 @@ class Question:
     answers: frozenset[str]
     """Ids of the passages that answer it; empty: nothing does."""
     origin: Origin
+    read_as: str = ""
+    """With what was said before it."""
 
 
 def hold_out(
@@ -76,6 +80,20 @@ def hold_out(
         if language in languages
     ]
     return kept, questions
+
+
+def asked_by_customers(chats: Iterable[Asked]) -> list[Question]:
+    """Questions of chats. A stored answer is wrong where an intent was meant."""
+    return [
+        Question(
+            one.text,
+            one.locale,
+            frozenset(answer for answer in one.answers if not answer.startswith(INTENT_PREFIX)),
+            "chat",
+            in_context(one.text, one.after) if one.after else "",
+        )
+        for one in chats
+    ]
 
 
 def _by_answer(entries: Iterable[Entry]) -> dict[str, frozenset[str]]:

@@ -14,8 +14,11 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from knowledge.errors import KefuError
+from knowledge.errors import KefuError, first_problem
 from knowledge.types import Hit, Retriever
+
+IN_CHAT = " in chats"
+"""Behind a language: the curve of messages that are read after what was said before."""
 
 
 class CalibrationError(KefuError):
@@ -44,7 +47,7 @@ class Thresholds:
     strict: float
     """The same when the certificate no longer fits: half the risk."""
     clarify: float
-    """From here on the right answer is usually among the first three, so it is worth asking which."""
+    """From here on, of the three best answers together, the right one is usually among them: it is worth asking which."""
     compose: float
     """A document passage is used from here on: out-of-scope questions stay below it."""
     intent: float
@@ -97,13 +100,15 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Curves by language ("zh", "en") and for documents ("document"), operating points, certificate."""
+    """Curves by language ("zh", "en", "zh in chats") and for documents ("document"), operating points, certificate."""
 
     curves: Mapping[str, Curve]
     thresholds: Thresholds
     certificate: Certificate
     points: tuple[OperatingPoint, ...] = ()
     """The trade-off of risk and coverage, for people to choose from."""
+    scales: Mapping[str, Curve] = field(default_factory=dict)
+    """Of answers and intents beside each other (`decide.weighing`); none where there were no chats to fit them on."""
     format: int = field(default=1)
 
     @property
@@ -120,9 +125,11 @@ class Calibration:
             return f"the knowledge has {entries} entries, {before} at calibration"
         return ""
 
-    def apply(self, hits: Sequence[Hit], *, language: str) -> list[Hit]:
-        """Hits with probabilities as scores, best first again."""
+    def apply(self, hits: Sequence[Hit], *, language: str, in_chat: bool = False) -> list[Hit]:
+        """Hits with probabilities as scores, best first again; `in_chat`: of a message read in its conversation."""
         stored = self.curves.get(language) or next(iter(self.curves.values()))
+        if in_chat:
+            stored = self.curves.get(language + IN_CHAT, stored)
         curves = {"document": self.curves.get("document", stored)}
         scored = [
             replace(hit, score=curves.get(hit.passage.source, stored).probability(hit.features))
@@ -146,7 +153,7 @@ def load_calibration(path: Path) -> Calibration | None:
     except FileNotFoundError:
         return None
     except ValidationError as error:
-        msg = f"{path} is not a calibration: {error.errors(include_url=False)[0]['msg']}. Run 'kefu calibrate' to make a new one."
+        msg = f"{path} is not a calibration: {first_problem(error)}. Run 'kefu calibrate' to make a new one."
         raise CalibrationError(msg) from error
 
 
@@ -170,7 +177,9 @@ class CalibratedRetriever:
         """The inner retriever's."""
         return self.inner.version
 
-    def search(self, query: str, k: int = 5, *, locale: str | None = None) -> Sequence[Hit]:
+    def search(
+        self, query: str, k: int = 5, *, locale: str | None = None, read_as: str = ""
+    ) -> Sequence[Hit]:
         """As the inner one; scores become P(passage answers the query)."""
-        hits = self.inner.search(query, k, locale=locale)
-        return self.calibration.apply(hits, language=locale or "en")
+        hits = self.inner.search(query, k, locale=locale, read_as=read_as)
+        return self.calibration.apply(hits, language=locale or "en", in_chat=bool(read_as))

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from chatbot.types import Turn
-from knowledge.errors import StoreError
+from knowledge.errors import StoreError, first_problem
 
 _TURN: TypeAdapter[Turn] = TypeAdapter(Turn)
 _EMPTY: Mapping[str, Any] = {
@@ -67,10 +67,8 @@ def decode_turn(body: Mapping[str, Any]) -> Turn:
     try:
         return _TURN.validate_python(_frozen(whole))
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in problem["loc"])
         msg = (
-            f"The stored turn {body.get('id', '?')!r} cannot be read: {where}: {problem['msg']}. "
+            f"The stored turn {body.get('id', '?')!r} cannot be read: {first_problem(error)}. "
             "It was written by another version of Kefu; update Kefu, or delete that turn."
         )
         raise StoreError(msg) from error

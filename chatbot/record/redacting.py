@@ -129,6 +129,7 @@ def _masked_understanding(understanding: Understanding, public: Collection[str])
         understanding,
         query=redact(understanding.query, public=public),
         other_reading=redact(understanding.other_reading, public=public),
+        read_as=redact(understanding.read_as, public=public),
         new_words=tuple(redact(word, public=public) for word in understanding.new_words),
         slots=_masked_slots(understanding.slots, public),
         parts=tuple(_masked_understanding(part, public) for part in understanding.parts),

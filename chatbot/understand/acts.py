@@ -170,7 +170,7 @@ _QUESTION_ZH = re.compile(
     r"|(?:能|可以|可|行|会|有|是|要|用|对)(?:[^,，。]{0,6})不[\s。.!！~]*$"
 )
 _QUESTION_EN = re.compile(
-    r"\?\s*$|^\W*(?:(?:and|but|so|ok|okay|well|also|then)\W+)*(?:what|when|where|which|who|whose|why|how|can|could|do|does|did|is|are|was|were|will|would|should|may|have|has)\b",
+    r"\?\s*$|^\W*(?:(?:and|but|so|ok|okay|well|also|then)\W+)*(?:(?:un)?till? |since |from )?(?:what|when|where|which|who|whose|why|how|can|could|do|does|did|is|are|was|were|will|would|should|may|have|has)\b",
     re.IGNORECASE,
 )
 _PLAIN_DENIAL = re.compile(
@@ -243,7 +243,8 @@ _BYE = re.compile(
 )
 _THANKS = re.compile(r"(?:谢谢?(?:你|您|啦|了|哈|哦|呀)*|多谢|唔该晒?|感谢|\b(?:thanks?(?: you)?|thx|ty|cheers)(?: (?:a lot|so much|\w+))?)\W*$", re.IGNORECASE)  # fmt: skip
 _NO_PLEASANTRY = re.compile(
-    r"\d|不(?!错|客气)|没(?!事|问题)|订单|退|换|\b(?:no|not|don['’]?t|cancel|order|refund)\b", re.IGNORECASE
+    r"\d|不(?!错|客气)|^没(?!事|问题|有?了|有?别的)|(?<!^)没(?!事|问题)|订单|退|换|\b(?:no|not|don['’]?t|cancel|order|refund)\b",
+    re.IGNORECASE,
 )
 _LONGEST_BEFORE = 16
 """Width of the pleasantry before a good-bye (a Chinese character counts two); more is a message of its own."""
@@ -254,7 +255,7 @@ _ACKNOWLEDGES = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_ACKNOWLEDGEMENT = 24
-_WANTS = re.compile(r"\d|帮|请|要|给我|查|取消|退|换|转|改|告诉|(?:\b(?:please|want|need|cancel|return|refund|show|tell|send|check|what|how|when|why|where|do|is|are|can)\b)", re.IGNORECASE)  # fmt: skip
+_WANTS = re.compile(r"\d|帮|请|要|给我|查|取消|退|换|转|改|告诉|(?:\b(?:please|want|need|cancel|repair|exchange|invoice|book|mail|return|refund|show|tell|send|check|what|how|when|why|where|do|is|are|can)\b)", re.IGNORECASE)  # fmt: skip
 
 
 def acknowledges(text: str) -> bool:

@@ -15,41 +15,37 @@ import json
 import os
 import random
 import zipfile
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import yaml
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from chatbot.chats import Asked
 from chatbot.understand.acts import without_courtesy
+from chatbot.understand.discriminants import (
+    all_products,
+    class_probabilities,
+    curve_features,
+    fit,
+    nearest_cosines,
+)
 from chatbot.understand.language import tidy
-from chatbot.understand.logits import sigmoid, softmax
+from chatbot.understand.logits import sigmoid
 from knowledge.clean import normalise
+from knowledge.sources.builtin import SMALLTALK
 from knowledge.sources.intents import Intent
 from knowledge.types import Encoder, Matrix
 
-_RECIPE = "3"
+_RECIPE = "6"
 """Part of a stored classifier's version; count it up when fitting changes what it yields."""
 _MOST_NEGATIVES = 600
-_FOLDS = 4
-# Shrinkage of the covariance that is tried; cross-validation takes the best. Many examples want less.
-_SHRINKAGES = (0.1, 0.3, 1.0)
-# A cosine to the nearest example adds to the discriminant: +0.5 points on BANKING77 and CLINC150 10-shot,
-# AUROC against out-of-scope .924 -> .935.
-_NEARNESS = 20.0
 _CERTAIN = 0.999
 _SHOWN = 3
-SMALLTALK = "smalltalk."
-"""How the names of intents that want nothing begin."""
 _SAME = 0.9995
 """Cosine from which a query and a known sentence are one."""
-
-Labels = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +58,8 @@ class Guess:
     """Calibrated P(the customer wants this intent), 0..1; low also when none fits."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """The best three with their probabilities."""
+    nearest: float = 0.0
+    """Cosine of the intent's nearest example."""
     stranger: float = 0.0
     """Cosine of the nearest sentence that no support bot should act on."""
     exact: bool = False
@@ -97,6 +95,7 @@ class IntentClassifier:
         *,
         negatives: Sequence[str] = (),
         strangers: Sequence[str] | None = None,
+        chats: Sequence[Asked] = (),
         seed: int = 0,
         folder: Path | None = None,
     ) -> IntentClassifier:
@@ -108,6 +107,7 @@ class IntentClassifier:
             negatives: Questions that are none of the intents (the company's FAQ questions); a seeded sample of
                 600 is used, without those that say what an example says.
             strangers: Sentences that no support bot should act on; None takes the built-in ones.
+            chats: What was asked in chats that the encoder did not learn from, for one that learned to read chats.
             seed: Of the sample and the folds.
             folder: Where the result is kept and found again, so that a restart encodes nothing.
         """
@@ -115,14 +115,14 @@ class IntentClassifier:
         outside = frozenset(map(normalise, negatives)) - wordings.keys()
         strangers = out_of_scope() if strangers is None else strangers
         sample = _sample(negatives, strangers, wordings, seed=seed)
-        version = _version(wordings, sample, encoder.fingerprint, seed)
+        version = _version(wordings, sample, chats, encoder.fingerprint, seed)
         path = folder / f"intents-{version}.npz" if folder else None
         if path and (stored := _load(path)):
             names, arrays = stored
             return cls(encoder, names, wordings, arrays, outside=outside, version=version)
         names = list(dict.fromkeys(wordings.values()))
         foreign = set(map(tidy, strangers))
-        arrays = _fit_arrays(names, wordings, sample, encoder, strangers=foreign, seed=seed) if names else {}
+        arrays = fit(names, wordings, sample, chats, encoder, strangers=foreign, seed=seed) if names else {}
         if path:
             _save(path, names, arrays)
         return cls(encoder, names, wordings, arrays, outside=outside, version=version)
@@ -131,8 +131,13 @@ class IntentClassifier:
         """The intent that has this wording among its examples, if any; encodes nothing."""
         return self._wordings.get(normalise(query))
 
-    def classify(self, query: str) -> Guess:
-        """The best intent of a tidied query; encodes exactly `query`, which retrieval will encode again."""
+    def classify(self, query: str, *, read_as: str = "") -> Guess:
+        """The best intent of a tidied query; encodes exactly what retrieval will encode again.
+
+        Args:
+            query: The message.
+            read_as: It with what was said before it, for an encoder that learned to read that; "" for itself.
+        """
         known = self.exact(query)
         if known:
             return Guess(known, _CERTAIN, {known: _CERTAIN}, exact=True)
@@ -140,13 +145,14 @@ class IntentClassifier:
             return Guess(exact=True)
         if not self._names or not query:
             return Guess()
-        vector = self._encoder.encode_queries([query])
-        nearest = _nearest(vector, self._arrays["examples"], self._arrays["owners"], len(self._names) + 1)
-        probabilities = _probabilities(self._arrays, vector, nearest)
-        features = _features(probabilities, nearest)
-        confidence = float(
-            sigmoid(features @ self._arrays["calibration"][:-1] + self._arrays["calibration"][-1])[0]
+        vector = self._encoder.encode_queries([read_as or query])
+        nearest = nearest_cosines(
+            vector, self._arrays["examples"], self._arrays["owners"], len(self._names) + 1
         )
+        probabilities = class_probabilities(self._arrays, vector, nearest)
+        features = curve_features(probabilities, nearest)
+        curve = self._arrays["in_chats" if read_as else "calibration"]
+        confidence = float(sigmoid(features @ curve[:-1] + curve[-1])[0])
         if nearest[0, -1] > _SAME:
             confidence = 0.0
         inside = probabilities[0, :-1]
@@ -155,8 +161,8 @@ class IntentClassifier:
         scores = {
             self._names[place]: round(min(confidence, float(inside[place]) * scale), 4) for place in order
         }
-        stranger = float(_products(vector, self._arrays["strangers"]).max(initial=0.0))
-        return Guess(self._names[order[0]], confidence, scores, stranger)
+        stranger = float(all_products(vector, self._arrays["strangers"]).max(initial=0.0))
+        return Guess(self._names[order[0]], confidence, scores, float(nearest[0, order[0]]), stranger)
 
 
 def out_of_scope(language: str | None = None) -> list[str]:
@@ -194,176 +200,16 @@ def _sample(
     return own + [text for text in map(tidy, strangers) if normalise(text) not in wordings]
 
 
-def _fit_arrays(
-    names: Sequence[str],
+def _version(
     wordings: Mapping[str, str],
-    negatives: Sequence[str],
-    encoder: Encoder,
-    *,
-    strangers: Container[str],
+    negatives: Iterable[str],
+    chats: Iterable[Asked],
+    fingerprint: str,
     seed: int,
-) -> dict[str, Matrix]:
-    vectors = encoder.encode_queries(list(wordings))
-    owners = np.array([names.index(name) for name in wordings.values()], np.int64)
-    against = encoder.encode_queries(list(negatives))
-    business = np.array([not name.startswith(SMALLTALK) for name in names])[owners]
-    kept = _unlike(against, vectors[business], owners[business])
-    labels = np.concatenate([owners, np.full(len(kept), len(names), np.int64)])
-    order = np.argsort(labels, kind="stable")  # `_nearest` wants the rows of a class together
-    every, labels = np.concatenate([vectors, against[kept]])[order], labels[order]
-    # The products are small; BLAS threads would only wait for each other (4.5 s against 0.1 s on a busy machine).
-    with threadpool_limits(limits=1, user_api="blas"):
-        head, calibration = _fit_and_calibrate(every, labels, len(names) + 1, seed=seed)
-    foreign = against[[text in strangers for text in negatives]]
-    return {
-        **head,
-        "examples": every,
-        "owners": labels.astype(np.float32),
-        "strangers": foreign,
-        "calibration": calibration,
-    }
-
-
-def _fit_and_calibrate(
-    vectors: Matrix, labels: Labels, classes: int, *, seed: int
-) -> tuple[dict[str, Matrix], Matrix]:
-    fold = _folds(labels, seed)
-    held_out = [
-        (_held_out(vectors, labels, classes, fold, shrinkage), shrinkage) for shrinkage in _SHRINKAGES
-    ]
-    (features, right), shrinkage = max(held_out, key=lambda tried: float(tried[0][1].sum()))
-    head = _fit_head(vectors, labels, classes, shrinkage)
-    return head, _calibrate(features, right, labels == classes - 1)
-
-
-def _unlike(negatives: Matrix, examples: Matrix, owners: Labels) -> Labels:
-    """Rows of the negatives that do not say what an example of the company's own intents says.
-
-    An FAQ question as near to an example as examples of one intent are to each other (median) asks the same.
-    """
-    likeness = examples @ examples.T
-    np.fill_diagonal(likeness, -1.0)
-    same = np.where(owners[:, None] == owners[None, :], likeness, -1.0).max(axis=1)
-    paraphrase = float(np.median(same)) if (same > -1).any() else 1.0
-    return np.flatnonzero((negatives @ examples.T).max(axis=1, initial=-1.0) < max(paraphrase, 0.5))
-
-
-def _fit_head(vectors: Matrix, labels: Labels, classes: int, shrinkage: float) -> dict[str, Matrix]:
-    """Linear discriminants with a shared, shrunk covariance; classes without examples are impossible.
-
-    Source: Friedman, "Regularized discriminant analysis" (1989); equal priors.
-    """
-    mean = vectors.mean(axis=0)
-    centred = vectors - mean
-    counts = np.bincount(labels, minlength=classes)
-    centres = np.zeros((classes, vectors.shape[1]), np.float32)
-    np.add.at(centres, labels, centred)
-    centres /= np.maximum(counts, 1)[:, None]
-    residuals = centred - centres[labels]
-    covariance = residuals.T @ residuals / len(vectors)
-    width = len(covariance)
-    floor = max(float(np.trace(covariance)) / width, 1e-4)
-    covariance += shrinkage * floor * np.eye(width, dtype=np.float32)
-    weights = np.linalg.solve(covariance, centres.T).T
-    biases = np.where(counts > 0, -0.5 * (weights * centres).sum(axis=1), -1e9)
-    return {"mean": mean, "weights": weights.astype(np.float32), "biases": biases.astype(np.float32)}
-
-
-def _held_out(
-    vectors: Matrix, labels: Labels, classes: int, fold: Labels, shrinkage: float
-) -> tuple[Matrix, Labels]:
-    """Features and rightness of every example, judged by a head that has not seen it."""
-    features = np.zeros((len(labels), 4), np.float32)
-    right = np.zeros(len(labels), np.int64)
-    for number in range(_FOLDS):
-        held, rest = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
-        if not len(held) or not len(rest):
-            continue
-        head = _fit_head(vectors[rest], labels[rest], classes, shrinkage)
-        nearest = _nearest(vectors[held], vectors[rest], labels[rest], classes)
-        probabilities = _probabilities(head, vectors[held], nearest)
-        features[held] = _features(probabilities, nearest)
-        right[held] = probabilities[:, :-1].argmax(axis=1) == labels[held]
-    return features, right
-
-
-def _calibrate(features: Matrix, right: Labels, outside: npt.NDArray[np.bool_]) -> Matrix:
-    """Logistic regression of "the best intent is right"; the last entry is the bias.
-
-    Questions inside and outside the intents weigh the same in sum.
-    """
-    if len(np.unique(right)) < 2:
-        return np.array([1.0, 0.0, 0.0, 0.0, 0.0], np.float32)
-    from sklearn.linear_model import (
-        LogisticRegression,  # here: it takes 2 s to load, and most starts fit nothing
-    )
-
-    share = np.where(outside, 0.5 / max(1, outside.sum()), 0.5 / max(1, (~outside).sum()))
-    model = LogisticRegression(C=10.0, max_iter=500).fit(features, right, sample_weight=share * len(right))
-    return np.append(model.coef_[0], model.intercept_[0]).astype(np.float32)
-
-
-def _folds(labels: Labels, seed: int) -> Labels:
-    """Fold of each row: the examples of every class are dealt out in a seeded order."""
-    fold = np.zeros(len(labels), np.int64)
-    order = np.random.default_rng(seed).permutation(len(labels))
-    for label in np.unique(labels):
-        members = order[labels[order] == label]
-        fold[members] = np.arange(len(members)) % _FOLDS
-    return fold
-
-
-def _probabilities(head: Mapping[str, Matrix], vectors: Matrix, nearest: Matrix) -> Matrix:
-    """Softmax, float32, shape (rows, classes); the last class is "none of these"."""
-    scores = _products(vectors - head["mean"], head["weights"]) + head["biases"] + _NEARNESS * nearest
-    return softmax(scores)
-
-
-def _nearest(vectors: Matrix, examples: Matrix, owners: npt.NDArray[Any], classes: int) -> Matrix:
-    """Cosine to the nearest example of each class, shape (rows, classes); -1 for a class without any.
-
-    `owners` must be sorted.
-    """
-    present, starts = np.unique(owners.astype(np.int64), return_index=True)
-    best = np.full((len(vectors), classes), -1.0, np.float32)
-    best[:, present] = np.maximum.reduceat(_products(vectors, examples), starts, axis=1)
-    return best
-
-
-def _products(vectors: Matrix, rows: Matrix) -> Matrix:
-    """All dot products, shape (len(vectors), len(rows)).
-
-    One query is multiplied without BLAS: its threads wait for each other on a busy machine (p99 57 ms against
-    7 ms on 2 cores with a load of 12; 0.07 against 0.22 ms when idle).
-    """
-    if len(vectors) > 1:
-        return vectors @ rows.T
-    single: Matrix = np.einsum("rd,ed->re", vectors, rows)
-    return single
-
-
-def _features(probabilities: Matrix, nearest: Matrix) -> Matrix:
-    """What calibration sees, shape (rows, 4).
-
-    Logit of the best intent, its margin to the second class, the cosine of its nearest example, and how much
-    nearer that is than any other class's.
-    """
-    shares = np.clip(probabilities, 1e-6, 1 - 1e-6)
-    rows = np.arange(len(shares))
-    best = shares[:, :-1].argmax(axis=1)
-    top, own = shares[rows, best], nearest[rows, best]
-    rivals, others = shares.copy(), nearest.copy()
-    rivals[rows, best], others[rows, best] = 1e-6, -1.0
-    margin = np.log(top) - np.log(rivals.max(axis=1))
-    nearer = own - others.max(axis=1)
-    return np.stack([np.log(top / (1 - top)), margin, 20 * (own - 0.9), 20 * nearer], axis=1).astype(
-        np.float32
-    )
-
-
-def _version(wordings: Mapping[str, str], negatives: Iterable[str], fingerprint: str, seed: int) -> str:
+) -> str:
+    asked = [(one.text, one.after, one.answers) for one in chats]
     parts = json.dumps(
-        [_RECIPE, fingerprint, seed, sorted(wordings.items()), list(negatives)], ensure_ascii=False
+        [_RECIPE, fingerprint, seed, sorted(wordings.items()), list(negatives), asked], ensure_ascii=False
     )
     return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 

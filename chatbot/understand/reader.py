@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, tzinfo
 
+from chatbot.chats import in_context, said_in, titles_of
 from chatbot.types import LIKELY, Act, Message, Turn, Understanding
 from chatbot.understand import acts
 from chatbot.understand.codes import code_begun, codes_in
-from chatbot.understand.intent import SMALLTALK, Guess, IntentClassifier, out_of_scope
+from chatbot.understand.intent import Guess, IntentClassifier, out_of_scope
 from chatbot.understand.language import (
     ENGLISH_FUNCTION_WORDS,
     HAN,
@@ -25,7 +26,14 @@ from chatbot.understand.language import (
     tongue_of,
 )
 from chatbot.understand.pinyin import PinyinReader
-from chatbot.understand.rewrite import Rewriter, chosen_option, content_words, without_numbers
+from chatbot.understand.rewrite import (
+    Rewriter,
+    chosen_option,
+    content_words,
+    conversation_of,
+    without_numbers,
+    words_beside,
+)
 from chatbot.understand.sentiment import sentiment_of
 from chatbot.understand.several import questions_in
 from chatbot.understand.slots import (
@@ -35,6 +43,7 @@ from chatbot.understand.slots import (
     known_values,
     one_of,
     place_named,
+    slot_held,
     stated_values,
     telling_values,
     values_in,
@@ -42,6 +51,7 @@ from chatbot.understand.slots import (
 from chatbot.understand.smalltalk import is_smalltalk, pleasantry_in
 from chatbot.understand.spelling import Speller
 from chatbot.understand.task import Task, may_stay, staying, task_of
+from knowledge.sources.builtin import SMALLTALK
 from knowledge.sources.intents import Intent, Slot
 
 _CARE = "care.emergency"
@@ -79,6 +89,7 @@ class Reader:
         default_language: str = "zh",
         context_turns: int = 6,
         timezone: tzinfo | None = None,
+        reads_chats: bool = False,
     ) -> None:
         """Learn the company's words.
 
@@ -89,9 +100,11 @@ class Reader:
             bot_name: What the bot is called: being called so says nothing.
             default_language: Spoken when nothing tells.
             context_turns: How many earlier turns a message may refer to.
+            reads_chats: Whether the encoder learned to read a message after what was said before it.
             timezone: Of the customers; None takes the days of `Message.sent_at` as they are.
         """
         self._intents = {intent.name: intent for intent in intents}
+        self._titles = titles_of((), intents) if reads_chats else None
         self._classifier = classifier
         self._called = acts.called_by(bot_name)
         self._default_language = default_language
@@ -212,10 +225,10 @@ class Reader:
         if said and (held.keys() & said.keys() or not task.asked):
             slots = {**fill(task.intent, heard.text, recent, today=heard.day, continues=True), **said}
             return self._about(task.intent, heard, "correct", slots)
-        slot = _slot_meant(task.intent, held)
+        slot = slot_held(task.intent, held)
         if slot is None or not (acts.names_other(heard.text) or acts.is_plain_denial(heard.text)):
             return None
-        if len(_beside(heard.text, ())) > 3:
+        if len(words_beside(heard.text, ())) > 3:
             return None  # it says more than "the other one": a question of its own
         slots = self._with_other(task.intent, slot, recent, held, place=place_named(heard.text))
         return self._about(task.intent, heard, "correct", slots)
@@ -256,39 +269,34 @@ class Reader:
         named = guess.intent not in (None, task.intent.name) and not str(guess.intent).startswith(SMALLTALK)
         if guess.exact or (named and guess.confidence >= LIKELY) or acts.is_question(heard.text):
             return None
-        return replace(
-            self._about(task.intent, heard, "inform", slots),
-            query=self._rewriter.standalone(heard.text, recent),
-        )
+        query = self._rewriter.standalone(heard.text, recent)
+        return replace(self._about(task.intent, heard, "inform", slots), query=query)
 
     def _another_value(self, heard: _Heard, recent: Sequence[Turn], task: Task) -> Understanding | None:
         """The same wish for another value: "LM2026110013", "and LM2026110013?"."""
         said = _values(task.intent, heard) or telling_values(
             task.intent, current_slots(task.turn), heard.text
         )
-        if not said or len(_beside(heard.text, said.values())) > _WORDS_BESIDE_VALUE:
+        if not said or len(words_beside(heard.text, said.values())) > _WORDS_BESIDE_VALUE:
             return None
         slots = fill(task.intent, heard.text, recent, today=heard.day, continues=True)
         return self._about(task.intent, heard, "inform", {**slots, **said})
 
     def _question(self, heard: _Heard, recent: Sequence[Turn]) -> Understanding:
         bare = heard.text if self._classifier.exact(heard.text) else acts.without_courtesy(heard.text)
-        query = bare if self._classifier.exact(bare) else self._rewriter.standalone(bare, recent)
-        other = (
-            ""
-            if query == bare and self._classifier.exact(bare)
-            else self._rewriter.other_reading(bare, recent)
-        )
-        guess = self._classifier.classify(without_numbers(query))
+        query, other, read_as = self._readings(bare, recent)
+        guess = self._classifier.classify(without_numbers(query), read_as=read_as)
         if query != bare and other:
-            # "and if the price drops?" after a question on gifts: a wish of its own, though it begins like a follow-up.
+            # "and if the price drops?" after gifts: a wish of its own, though it begins like a follow-up.
             guess = max(guess, self._classifier.classify(other), key=lambda one: one.confidence)
         task = task_of(recent, self._intents)
         if guess.intent is None:
             return replace(
                 _understanding(query, "ask"),
                 rewritten=query != bare,
+                read_as="" if guess.exact else read_as,
                 new_words=tuple(content_words(bare)),
+                nearest=guess.nearest,
                 stranger=guess.stranger,
             )
         codes = {} if guess.exact else codes_in(self._intents, heard.text, today=heard.day)
@@ -297,14 +305,15 @@ class Reader:
                 _understanding(bare, "smalltalk", intent=guess.intent, confidence=guess.confidence),
                 scores=guess.scores,
             )
-        guess = staying(guess, task, bare, follows=query != bare)
+        guess = guess if read_as else staying(guess, task, bare, follows=query != bare)
         if codes:
-            guess = self._about_codes(heard, task, codes) or guess
+            guess = self._about_codes(heard, task, codes, guess if read_as else None)
         elif not guess.exact and (started := code_begun(self._intents, heard.text)):
             guess = Guess(started, _NUMBER_CONFIDENCE, {started: _NUMBER_CONFIDENCE})
-        stays = not codes and task is not None and may_stay(guess, task, bare, intents=self._intents)
-        if stays and task is not None:
-            guess = replace(guess, intent=task.intent.name)
+        busy = None if codes or read_as else task
+        stays = busy is not None and may_stay(guess, busy, bare, intents=self._intents)
+        if busy is not None and stays:
+            guess = replace(guess, intent=busy.intent.name)
         intent = self._intents.get(guess.intent or "")
         slots = self._slots_for(intent, heard, recent, task) if intent else {}
         understood = _understanding(
@@ -314,22 +323,40 @@ class Reader:
             understood,
             rewritten=query != bare,
             other_reading="" if guess.exact or codes else other,
+            read_as="" if guess.exact or codes else read_as,
             new_words=tuple(content_words(bare)),
             stays=stays,
+            nearest=guess.nearest,
             stranger=guess.stranger,
             scores=guess.scores,
         )
 
-    def _about_codes(self, heard: _Heard, task: Task | None, codes: dict[str, list[str]]) -> Guess | None:
-        """What a message with an order number is about: its other words tell; without any, the task at hand does,
-        else what customers mostly want with such a number (the first starter).
+    def _readings(self, bare: str, recent: Sequence[Turn]) -> tuple[str, str, str]:
+        """The message as a question of its own, its other reading, and what an encoder that learned chats reads."""
+        if self._classifier.exact(bare):
+            return bare, "", ""
+        query = self._rewriter.standalone(bare, recent)
+        if self._titles is None:
+            return query, self._rewriter.other_reading(bare, recent), ""
+        said = said_in(conversation_of(recent), self._titles)
+        return query, "", in_context(bare, said) if said else ""
+
+    def _about_codes(
+        self, heard: _Heard, task: Task | None, codes: dict[str, list[str]], in_chat: Guess | None
+    ) -> Guess:
+        """What a message with an order number is about: the conversation tells an encoder that learned to read it.
+
+        Otherwise its other words tell; without any, the task at hand does, else what customers mostly want with
+        such a number (the first starter).
         """
+        if in_chat and (fitting := [name for name in in_chat.scores if name in codes]):
+            return Guess(fitting[0], _NUMBER_CONFIDENCE, {fitting[0]: _NUMBER_CONFIDENCE})
         values = {value for said in codes.values() for value in said}
         rest = re.sub("|".join(map(re.escape, sorted(values))), " ", heard.text, flags=re.IGNORECASE)
-        if _beside(heard.text, values):
+        if words_beside(heard.text, values):
             guess = self._classifier.classify(acts.without_courtesy(tidy(rest)))
             if guess.intent in codes and guess.confidence >= LIKELY / 2:
-                return replace(guess, confidence=max(guess.confidence, _NUMBER_CONFIDENCE))
+                return Guess(guess.intent, max(guess.confidence, _NUMBER_CONFIDENCE), guess.scores)
         names = [task.intent.name] if task else []
         names += sorted(codes, key=lambda name: not self._intents[name].starter)
         name = next(name for name in names if name in codes)
@@ -340,7 +367,7 @@ class Reader:
     ) -> dict[str, str]:
         continues = task is not None and task.intent.name == intent.name
         slots = fill(intent, heard.text, recent, today=heard.day, continues=continues)
-        slot = _slot_meant(intent, slots)
+        slot = slot_held(intent, slots)
         if slot and acts.names_other(heard.text) and slot.name not in _values(intent, heard):
             return self._with_other(intent, slot, recent, slots, place=place_named(heard.text))
         return slots
@@ -371,16 +398,3 @@ def _values(intent: Intent, heard: _Heard) -> dict[str, str]:
         for slot in intent.slots
         if found[slot.name]
     }
-
-
-def _slot_meant(intent: Intent, held: dict[str, str]) -> Slot | None:
-    """The slot that "the other one" and "wrong" speak of: the first that has a value."""
-    return next((slot for slot in intent.slots if slot.name in held), None)
-
-
-def _beside(text: str, values: Iterable[str]) -> list[str]:
-    """Content words of the message without the values in it."""
-    lowered = text.lower()
-    for value in values:
-        lowered = lowered.replace(value.lower(), " ")
-    return content_words(lowered)

@@ -177,6 +177,14 @@ def content_words(text: str) -> list[str]:
     return words_found
 
 
+def words_beside(text: str, values: Iterable[str]) -> list[str]:
+    """Content words of a message without the values in it."""
+    lowered = text.lower()
+    for value in values:
+        lowered = lowered.replace(value.lower(), " ")
+    return content_words(lowered)
+
+
 def without_numbers(text: str) -> str:
     """The text without order and phone numbers; unchanged when little else is in it."""
     bare = " ".join(_NUMBER_OF_OWN.sub(" ", text).split())

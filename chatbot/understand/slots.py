@@ -342,3 +342,8 @@ def _phone_values(text: str) -> list[str]:
 def _text_value(text: str) -> list[str]:
     value = _PREFIX_OF_TEXT.sub("", text.strip()).strip(" 。.!！")
     return [value[:_LONGEST_TEXT]] if value else []
+
+
+def slot_held(intent: Intent, held: dict[str, str]) -> Slot | None:
+    """The slot that "the other one" and "wrong" speak of: the first that has a value."""
+    return next((slot for slot in intent.slots if slot.name in held), None)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from chatbot.types import LIKELY, AskSlot, Handoff, Turn, UseTemplate, each_of
 from chatbot.understand import acts
-from chatbot.understand.intent import SMALLTALK, Guess
+from chatbot.understand.intent import Guess
 from chatbot.understand.rewrite import content_words
 from chatbot.understand.slots import current_slots
+from knowledge.sources.builtin import SMALLTALK
 from knowledge.sources.intents import Intent, Slot
 
 _LONGEST_DIGRESSION = 2

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from chatbot.chats import Chat
 from finetune.data.augmentation import varied
 from finetune.data.division import LIKENESS, Division, check_leaks, divide
 from finetune.data.exchanges import Exchange, cleaned, exchanges
@@ -35,7 +36,7 @@ from finetune.data.values import (
     SetAside,
     Split,
 )
-from knowledge.clean import duplicate_groups, normalise
+from knowledge.clean import duplicate_groups, language_of, normalise
 from knowledge.sources.intents import Intent
 from knowledge.sources.places import Place
 from knowledge.types import Entry, Passage, Progress, Retriever
@@ -77,6 +78,8 @@ class Built:
     passages: dict[str, Passage]
     aside: list[SetAside]
     division: Division
+    chats: dict[Split, list[Chat]]
+    """What customers asked, message by message, with what answered it; by the split of their conversation."""
     read: Counter[str] = field(default_factory=Counter)
     verdicts: Counter[str] = field(default_factory=Counter)
     masked: Counter[str] = field(default_factory=Counter)
@@ -209,7 +212,19 @@ def _divided(
         name: [(split, row) for split in SPLITS for row in _ordered(rows, division, split, options)]
         for name, rows in datasets.items()
     }
-    return Built(rows, known, material.aside, division, counted, material.verdicts, masked)
+    chats = _chats(material, division)
+    return Built(rows, known, material.aside, division, chats, counted, material.verdicts, masked)
+
+
+def _chats(material: Material, division: Division) -> dict[Split, list[Chat]]:
+    """Conversations of which it is known what answered something."""
+    chats: dict[Split, list[Chat]] = {split: [] for split in SPLITS}
+    for conversation, lines in material.chats.items():
+        split = division.splits.get(conversation)
+        if split and any(line.answers for line in lines):
+            locale = language_of(" ".join(line.text for line in lines))
+            chats[split].append(Chat(locale=locale, messages=tuple(lines)))
+    return chats
 
 
 def _ordered(rows: Sequence[Row], division: Division, split: Split, options: Options) -> list[Row]:

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chatbot.answer.extract import extract
+from chatbot.chats import INTENT_PREFIX, Line
 from finetune.data.exchanges import Exchange
 from finetune.data.grounding import Grounder, first_passages, share_told
 from finetune.data.values import Completion, Example, Labelled, Pair, SetAside
 from knowledge.clean import language_of, normalise
+from knowledge.items import FAQ_PREFIX
 from knowledge.sources.intents import Intent
 from knowledge.sources.places import Place, excerpt
 from knowledge.types import Entry, Hit, Passage, Progress
@@ -36,6 +38,8 @@ class Material:
     pairs: list[Pair] = field(default_factory=list)
     labelled: list[Labelled] = field(default_factory=list)
     aside: list[SetAside] = field(default_factory=list)
+    chats: dict[str, list[Line]] = field(default_factory=dict)
+    """Conversation -> its messages, with what answered each."""
     verdicts: Counter[str] = field(default_factory=Counter)
 
 
@@ -49,8 +53,10 @@ def learn_exchange(exchange: Exchange, grounder: Grounder, material: Material, *
         least: Quality below which an answer is not learned from.
     """
     conversation, asked = exchange.conversation, exchange.asked
+    chat = material.chats.setdefault(conversation.id, [])
     told = f"{asked.text} -> {exchange.answer}"[:300]
     if why := _not_learned(exchange, least):
+        chat.append(Line(text=_line(asked.text), answers=_intent_that_served(exchange, least)))
         material.aside.append(SetAside(conversation.place, why, told, conversation.id))
         return
     locale = language_of(asked.text, default="en" if conversation.locale == "en" else "zh")
@@ -60,6 +66,10 @@ def learn_exchange(exchange: Exchange, grounder: Grounder, material: Material, *
     if asked.standalone:
         material.examples.append(_example(exchange, locale, standalone=asked.standalone))
     cites = found.cites or tuple(passage.id for passage in grounder.named(known))
+    stored = tuple(cite for cite in cites if cite.startswith(FAQ_PREFIX))
+    # What a document answered has no wordings that it could be one more of.
+    known_to_be = stored or (() if found.verdict == "untold" else None)
+    chat.append(Line(text=_line(asked.text), answers=known_to_be))
     if cites:
         unit, source, at = conversation.id, conversation.source, conversation.at
         material.pairs.append(
@@ -83,6 +93,12 @@ def _not_learned(exchange: Exchange, least: float) -> str:
     if exchange.quality < least:
         return f"The customer was not served by the answer (quality {exchange.quality:.2f} < {least:.2f})."
     return "A template answered; only the intent can be learned from it." if exchange.asked.intent else ""
+
+
+def _intent_that_served(exchange: Exchange, least: float) -> tuple[str, ...] | None:
+    """The intent whose template answered, where somebody told that it served; None: not known."""
+    judged = exchange.reply.thumb is not None and exchange.quality >= least
+    return (INTENT_PREFIX + exchange.asked.intent,) if exchange.asked.intent and judged else None
 
 
 def learn_intent(

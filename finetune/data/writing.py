@@ -3,6 +3,7 @@
 OUT/dialogue/train.jsonl valid.jsonl test.jsonl     messages with passages and answers
 OUT/retriever/train.csv …, passages.jsonl           question,answer_id,negative_ids,…
 OUT/intents/train.csv …                             text,intent,…
+OUT/chats/train.jsonl …                             messages with what answered each, for the retriever
 OUT/set_aside.jsonl  README.md  card.json
 """
 
@@ -87,6 +88,8 @@ def contents(built: Built) -> dict[str, bytes]:
         {"id": passage.id, "locale": passage.locale, "title": passage.title, "text": passage.text}
         for passage in built.passages.values()
     )
+    for split, chats in built.chats.items():
+        files[f"chats/{split}.jsonl"] = _lines(chat.model_dump(mode="json") for chat in chats)
     files["set_aside.jsonl"] = _lines(one.record() for one in built.aside)
     return files
 

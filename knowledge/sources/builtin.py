@@ -9,6 +9,9 @@ import yaml
 
 from knowledge.sources.intents import Intent, IntentFile
 
+SMALLTALK = "smalltalk."
+"""How the names of intents that want nothing begin."""
+
 
 def load_builtin_intents() -> list[Intent]:
     """Small talk and care, from knowledge/data/builtin_intents.yaml.

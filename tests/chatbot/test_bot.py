@@ -84,7 +84,9 @@ def test_a_failing_stage_becomes_an_honest_answer(stage: str) -> None:
         def understand(self, message: Message, history: Sequence[Turn]) -> Understanding:
             raise RuntimeError
 
-        def search(self, query: str, k: int = 5, *, locale: str | None = None) -> Sequence[Hit]:
+        def search(
+            self, query: str, k: int = 5, *, locale: str | None = None, read_as: str = ""
+        ) -> Sequence[Hit]:
             raise RuntimeError
 
         def decide(self, *_: object) -> None:

@@ -26,7 +26,9 @@ class Shelf:
         self.found = {name.replace("_", " "): hits for name, hits in found.items()}
         self.asked: list[str] = []
 
-    def search(self, query: str, k: int = 5, *, locale: str | None = None) -> Sequence[Hit]:
+    def search(
+        self, query: str, k: int = 5, *, locale: str | None = None, read_as: str = ""
+    ) -> Sequence[Hit]:
         self.asked.append(query)
         return self.found.get(query, ())[:k]
 
@@ -92,3 +94,18 @@ def test_an_entry_of_the_topic_just_spoken_of_is_likelier_and_comes_before_what_
 
     assert [one.passage.id for one in found] == ["postage", "told", "fees"]
     assert found[0].score == 0.625  # odds of 1 to 3, five times better
+
+
+def test_an_encoder_that_learned_chats_reads_the_message_once_in_its_conversation() -> None:
+    class Reading(Shelf):
+        def search(
+            self, query: str, k: int = 5, *, locale: str | None = None, read_as: str = ""
+        ) -> Sequence[Hit]:
+            return super().search(read_as, k, locale=locale)
+
+    shelf = Reading(how_long_after_headphones=[hit("charging", 0.4), hit("buds", 0.3)])
+
+    found = recall(shelf, replace(ASKED, read_as="how long after headphones"), (said("charging"),), k=5)
+
+    assert [one.passage.id for one in found] == ["charging", "buds"]
+    assert shelf.asked == ["how long after headphones"]

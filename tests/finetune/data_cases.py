@@ -38,7 +38,9 @@ class WordRetriever:
     def __init__(self, entries: Sequence[Entry]) -> None:
         self._entries = entries
 
-    def search(self, query: str, k: int = 5, *, locale: str | None = None) -> Sequence[Hit]:
+    def search(
+        self, query: str, k: int = 5, *, locale: str | None = None, read_as: str = ""
+    ) -> Sequence[Hit]:
         asked = set(tokenize(query))
         scored = [(len(asked & _words(entry)) / max(1, len(asked)), entry.passage) for entry in self._entries]
         best = sorted((pair for pair in scored if pair[0]), key=lambda pair: (-pair[0], pair[1].id))[:k]

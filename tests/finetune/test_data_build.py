@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from data_cases import ANSWERS, built, dialogue, many_dialogues, shop, written
 
+from chatbot.chats import read_chats
 from chatbot.record.redaction import redact
 from finetune.data.build import Options, build
 from finetune.data.values import DataError, Example, LeakError
@@ -222,6 +223,29 @@ def test_messages_filed_under_an_intent_are_examples_of_it(tmp_path: Path) -> No
 
     assert {row["intent"] for row in rows} == {"cancel_order"}
     assert [row["text"] for row in rows if row["source"] == "log"] == ["please drop what I ordered on Monday"]
+
+
+def test_conversations_are_written_message_by_message_with_what_answered(tmp_path: Path) -> None:
+    talk = dialogue(
+        "c",
+        "how do i return the parcel i got",
+        "You can return a parcel within 30 days.",
+        "and which cards do you take",
+        "We accept Visa and Mastercard.",
+        "thanks, great",
+        rating=5,
+    )
+
+    folder = dataset(tmp_path, [*many_dialogues(), talk])
+
+    chats = [chat for split in ("train", "valid") for chat in read_chats(folder / "chats" / f"{split}.jsonl")]
+    found = next(chat for chat in chats if len(chat.messages) > 1)
+    assert [(line.text, line.answers) for line in found.messages] == [
+        ("how do i return the parcel i got", ("faq:0",)),
+        ("and which cards do you take", ("faq:4",)),
+    ]
+    held_out = read_chats(folder / "chats" / "test.jsonl")
+    assert not {chat.messages[0].text for chat in held_out} & {chat.messages[0].text for chat in chats}
 
 
 def test_follow_ups_with_a_standalone_question_become_rewrites(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import torch
 from safetensors import safe_open
 from tiny_bert import write_tiny_bert
 
-from chatbot.registry import Registry
+from chatbot.chats import Chat
+from chatbot.registry import Registry, asked_of, unseen_by
 from finetune.encoder import LearningEncoder
 from finetune.learning import Learned
 from finetune.retriever import Plan, RetrieverRun, train, train_retriever
@@ -184,7 +185,7 @@ def test_a_wrong_setting_names_its_file_and_place(tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     path.write_text("[train]\nepoch = 3\n")
 
-    with pytest.raises(SettingsError, match=r"'train.epoch' in .*run.toml is wrong"):
+    with pytest.raises(SettingsError, match=r"run.toml is wrong: train.epoch"):
         read_run(path, RetrieverRun, sample="retriever.toml")
 
 
@@ -205,3 +206,51 @@ def test_another_kind_of_encoder_cannot_be_trained(base: Path, tmp_path: Path) -
 
     with pytest.raises(ModelError, match="cannot be trained"):
         LearningEncoder(tmp_path, ("", ""), first=1, rank=4, longest=32)
+
+
+def the_chats() -> list[Chat]:
+    said = [(f"where is my {thing}", f"faq:{thing}") for thing in THINGS]
+    return [
+        Chat.model_validate(
+            {
+                "locale": "en",
+                "messages": [
+                    {"text": first, "answers": [answer]},
+                    {"text": "ok", "answers": None},
+                    {"text": "has it been sent", "answers": [answer]},
+                    {"text": "can it sing", "answers": []},
+                ],
+            }
+        )
+        for first, answer in said
+    ]
+
+
+def test_what_was_asked_in_chats_belongs_to_what_answered_and_is_read_after_what_was_said() -> None:
+    wordings = gather(the_entries(), chats=the_chats())
+
+    asked = [text for text in (*wordings.learn, *wordings.held_out) if text.asked]
+    assert len(asked) == 2 * len(THINGS)
+    assert len(wordings.chats) == round(0.2 * len(THINGS))
+    assert len([text for text in wordings.held_out if text.asked]) == 2 * len(wordings.chats)
+    lamp = next(text for text in asked if text.text.startswith("has it been sent < where is my lamp"))
+    assert wordings.locales[lamp.group] == "en"
+    assert lamp.group == THINGS.index("lamp")
+
+
+def test_a_retriever_that_learned_chats_keeps_those_that_it_was_judged_by(base: Path, tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "models")
+    wordings = gather(the_entries(), chats=the_chats())
+
+    train_retriever(
+        wordings,
+        RetrieverRun(train=Plan(epochs=1, batch_size=12)),
+        base=(base, ("", "")),
+        making=Making(registry, "chats", tmp_path / "work", silent),
+    )
+
+    folder = registry.model("retriever", "chats").folder
+    asked = asked_of(folder, the_entries(), ())
+    assert len(asked) == 3 * len(wordings.chats)
+    assert asked_of(tmp_path, the_entries(), ()) == []
+    assert unseen_by(folder) == {text.text for text in wordings.held_out if not text.asked}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
 
 from chatbot.assemble import shipped_calibration
+from chatbot.chats import read_chats
 from chatbot.registry import Registry
 from chatbot.settings import load_settings
+from knowledge.sources.intent_files import read_intents
 from knowledge.types import Encoder
 from ui.commands.init import write_project
 
@@ -39,3 +42,22 @@ def test_a_project_of_ones_own_begins_without(tmp_path: Path) -> None:
     write_project(tmp_path / "shop", demo=False)
 
     assert load_settings(tmp_path / "shop").retriever is None
+
+
+def test_its_chats_name_answers_that_there_are_and_none_of_them_is_an_examination(tmp_path: Path) -> None:
+    write_project(tmp_path, demo=True)
+    known = {
+        f"faq:{row['id']}"
+        for name in ("faq_zh.csv", "faq_en.csv")
+        for row in csv.DictReader((tmp_path / name).open(encoding="utf-8-sig", newline=""))
+    }
+    known |= {f"intent:{intent.name}" for intent in read_intents(tmp_path / "intents.yaml")}
+
+    learned = read_chats(tmp_path / "chats.jsonl")
+    asked = read_chats(Path(__file__).parents[2] / "benchmarks" / "conversations" / "chats.jsonl")
+
+    answers = {
+        answer for chat in (*learned, *asked) for line in chat.messages for answer in line.answers or ()
+    }
+    assert answers <= known
+    assert not {chat.model_dump_json() for chat in learned} & {chat.model_dump_json() for chat in asked}

@@ -71,6 +71,8 @@ def show(turn: Turn) -> None:
     )
     if understood.other_reading:
         out.print(f"also looked up: {escape(understood.other_reading)}")
+    if understood.read_as:
+        out.print(f"read, with what was said before, as: {escape(understood.read_as)}")
     for number, part in enumerate(understood.parts, 1):
         out.print(
             f"question {number}: {escape(part.query)}, intent {part.intent or '-'} ({part.confidence:.2f})"

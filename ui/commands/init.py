@@ -122,7 +122,7 @@ def write_project(folder: Path, *, demo: bool) -> list[Path]:
 
 def _demo_files() -> dict[str, bytes]:
     demo = files("knowledge") / "data" / "demo"
-    names = ["kefu.toml", "faq_zh.csv", "faq_en.csv", "intents.yaml"]
+    names = ["kefu.toml", "faq_zh.csv", "faq_en.csv", "intents.yaml", "chats.jsonl"]
     texts = {name: (demo / name).read_bytes() for name in names}
     return texts | _below(demo / "docs", "docs") | _below(demo / "models", "models")
 

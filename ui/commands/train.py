@@ -45,11 +45,19 @@ def retriever(
         list[Path] | None,
         typer.Option(help="FAQ file to learn from; may be repeated.", show_default="the project's knowledge"),
     ] = None,
+    chats: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Past chats with what answered each message (JSON lines, see finetune/README.md); may be repeated."
+        ),
+    ] = None,
     name: Name = None,
     threads: Threads = 0,
     as_json: AsJson = False,
 ) -> None:
     """Teach the encoder which wordings belong together, from your FAQ and intents.
+
+    With --chats it also learns to read a message after what was said before it: short follow-ups above all.
 
     Some wordings are held out and tell whether it helped; the best epoch is kept. What comes out is an adapter of
     a few MB among the project's models; 'kefu models promote retriever NAME' puts it in force. A run that was
@@ -63,7 +71,7 @@ def retriever(
     run = read_run(config, RetrieverRun, sample="retriever.toml")
     with training(settings, name, threads=threads, prefix="r") as making:
         metrics = train_retriever(
-            _wordings(faq, seed=run.train.seed),
+            _wordings(faq, chats, seed=run.train.seed),
             run,
             base=settings.knowledge.encoder.weights(cache=settings.project.models_cache),
             making=making,
@@ -82,15 +90,17 @@ def retriever(
         talk.print("It finds no more than before: leave it, or try other settings (--config).")
 
 
-def _wordings(files: list[Path] | None, *, seed: int) -> Wordings:
-    from finetune.wordings import gather, messages_of
+def _wordings(files: list[Path] | None, chat_files: list[Path] | None, *, seed: int) -> Wordings:
+    from chatbot.chats import read_chats
+    from finetune.wordings import gather
 
+    chats = [chat for file in chat_files or () for chat in read_chats(file)]
     if files:
         from knowledge.evaluate import read_entries
 
-        return gather([entry for file in files for entry in read_entries(file)[0]], seed=seed)
+        return gather([entry for file in files for entry in read_entries(file)[0]], chats=chats, seed=seed)
     from chatbot.assemble import open_knowledge
     from chatbot.settings import load_settings
 
     knowledge = open_knowledge(load_settings())
-    return gather(knowledge.entries(), messages_of(knowledge.intents()), seed=seed)
+    return gather(knowledge.entries(), knowledge.intents(), chats, seed=seed)

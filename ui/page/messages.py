@@ -99,6 +99,8 @@ def explanation(turn: Turn | None, language: str) -> str:
         (words["query"], u.query + (f" ({words['rewritten']})" if u.rewritten else "")),
         (words["intent"], f"{u.intent} · {u.confidence:.0%}" if u.intent else words["none"]),
     ]
+    if u.read_as:
+        rows.append((words["read_as"], u.read_as))
     if u.slots:
         rows.append((words["slots"], ", ".join(f"{name} = {value}" for name, value in u.slots.items())))
     rows += [(words["refused"], refusal) for refusal in turn.reply.refused]

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from understand_turns import answered, asked, message, told, turn
 
+from chatbot.chats import Asked
 from chatbot.types import Clarify, Handoff, Option, Turn, Understander, Understanding, UseTemplate
 from chatbot.understand.intent import IntentClassifier
 from chatbot.understand.reader import Reader
@@ -309,3 +310,23 @@ def test_threads_understand_the_same(reader: Reader) -> None:
         together = list(pool.map(lambda text: read(reader, text, *history), texts))
 
     assert together == alone
+
+
+def test_a_reader_of_chats_says_what_the_message_is_read_after() -> None:
+    intents = [STATUS, CANCEL, *load_builtin_intents()]
+    chats = [
+        Asked("and to Macao", "How do I return a phone? < return it", "en", ()),
+        Asked("so where is it", "where is my order < KF20260311", "en", ("intent:order_status",)),
+    ] * 8
+    classifier = IntentClassifier.fit(intents, FakeEncoder(), negatives=WORDINGS, chats=chats)
+    reader = Reader(intents=intents, classifier=classifier, wordings=WORDINGS, reads_chats=True)
+    before = turn("KF20260311", UseTemplate("order_status", {"order_id": FIRST}), language="en")
+
+    first = read(reader, "so where is it then")
+    later = read(reader, "so where is it then", before)
+    known = read(reader, "cancel my order", before)
+
+    assert first.read_as == ""
+    assert later.read_as == "so where is it then < where is my order < KF20260311"
+    assert (later.intent, later.other_reading, later.stays) == ("order_status", "", False)
+    assert (known.intent, known.read_as) == ("cancel_order", "")

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from chatbot.assemble import open_records
+from chatbot.settings import load_settings
+from ui.cli import app as cli
 from ui.commands.eval import app
+from ui.commands.init import write_project
 
 REDACT = '{"text": "call 13800138000", "spans": [[5, 16, "PHONE"]]}\n{"text": "hi", "spans": []}\n'
 REWRITE = '{"context": ["How do I return a phone?"], "current": "and opened ones?", "rewrite": "return opened phone"}\n'
@@ -95,3 +99,31 @@ def test_retrieval_and_answers_are_measured_with_the_projects_encoder(folder: Pa
     assert answered["risk_target_met"] is True
     assert answered["coverage"] >= 0.5
     assert {"wrong_rate", "wrong_rate_upper_95", "unanswerable_answered", "aurc", "curve"} <= answered.keys()
+
+
+@pytest.mark.models
+@pytest.mark.usefixtures("models_cache")
+def test_chats_are_played_through_the_projects_bot_and_its_records_stay_as_they_are(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = folder / "shop"
+    write_project(shop, demo=False)
+    monkeypatch.setenv("KEFU_PROJECT", str(shop))
+    monkeypatch.setenv("KEFU__GENERATION__MODEL__KIND", "none")
+    imported = CliRunner().invoke(cli, ["import", "faq", str(folder / "faq.csv")], catch_exceptions=False)
+    chat = {
+        "locale": "en",
+        "messages": [
+            {"text": "How do I return a phone?", "answers": ["faq:1"]},
+            {"text": "thanks", "answers": None},
+            {"text": "Where is the shop?", "answers": ["faq:1"]},
+        ],
+    }
+    (folder / "chats.jsonl").write_text(json.dumps(chat) + "\n", "utf-8")
+
+    played = run("chats", "--data", str(folder / "chats.jsonl"))
+
+    assert imported.exit_code == 0
+    assert (played["chats"], played["messages"]) == (1, 2)
+    assert (played["all"]["right"], played["all"]["wrong"]) == (0.5, 0.5)
+    assert list(open_records(load_settings(shop)).conversations()) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from ui.commands.eval.answers import answers
+from ui.commands.eval.chats import chats
 from ui.commands.eval.dialogue import dialogue
 from ui.commands.eval.faq import faq
 from ui.commands.eval.intents import intents
@@ -26,6 +27,7 @@ def _root() -> None:
 
 
 app.command("answers")(answers)
+app.command("chats")(chats)
 app.command("dialogue")(dialogue)
 app.command("faq")(faq)
 app.command("intents")(intents)
