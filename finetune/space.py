@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from finetune.learning import Table
 from finetune.run import Settings
-from knowledge.errors import SettingsError
+from knowledge.errors import SettingsError, first_problem
 
 Value: TypeAlias = bool | int | float | str
 Chosen: TypeAlias = Mapping[str, Value]
@@ -66,10 +66,8 @@ def settled(run: Settings, chosen: Chosen) -> Settings:
     try:
         return type(run).model_validate(tables)
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        where = ".".join(map(str, problem["loc"]))
         raise SettingsError(
-            f"The run cannot have what the search file allows: {where}: {problem['msg']}. Narrow it there."
+            f"The run cannot have what the search file allows: {first_problem(error)}. Narrow it there."
         ) from error
 
 
