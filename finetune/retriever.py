@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from chatbot.chats import write_chats
 from chatbot.registry import CHATS, HELD_OUT
 from finetune.encoder import LearningEncoder
-from finetune.learning import Checkpoints, Learned, Pace, Table, Work, learn
-from finetune.run import EncoderTable, Making, curve, digest, model_card, new_model, write_model
+from finetune.learning import Checkpoints, Learned, Pace, Work, learn
+from finetune.run import EncoderTable, Making, Run, curve, digest, model_card, new_model, write_model
 from finetune.wordings import Rows, Wordings
 from knowledge.types import Matrix, Progress
 
@@ -43,9 +43,10 @@ class Plan(Pace):
     """Share of a batch that lies near its first pair."""
 
 
-class RetrieverRun(Table):
+class RetrieverRun(Run):
     """A run.toml of this task."""
 
+    task: ClassVar[str] = TASK
     model: EncoderTable = EncoderTable()
     train: Plan = Plan()
 

@@ -60,6 +60,7 @@ def the_entries(locale: str = "en") -> list[Entry]:
 @pytest.fixture(autouse=True)
 def _threads() -> Iterator[None]:
     before = torch.get_num_threads()
+    torch.set_num_threads(1)  # the network is tiny: two threads would only wait for each other
     yield
     torch.set_num_threads(before)
 

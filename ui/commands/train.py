@@ -12,7 +12,7 @@ from ui.commands.train_dialogue import dialogue
 from ui.commands.train_encoder import intent, sentiment, slots
 from ui.commands.train_preference import preference
 from ui.commands.train_search import search
-from ui.commands.training import AsJson, Name, Threads, training
+from ui.commands.training import AsJson, Name, TensorBoard, Threads, training
 from ui.terminal import out, print_json, talk
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def retriever(
     ] = None,
     name: Name = None,
     threads: Threads = 0,
+    tensorboard: TensorBoard = None,
     as_json: AsJson = False,
 ) -> None:
     """Teach the encoder which wordings belong together, from your FAQ and intents.
@@ -69,9 +70,9 @@ def retriever(
 
     settings = load_settings()
     run = read_run(config, RetrieverRun, sample="retriever.toml")
-    with training(settings, name, threads=threads, prefix="r") as making:
+    with training(settings, name, threads=threads, prefix="r", run=run, tensorboard=tensorboard) as making:
         metrics = train_retriever(
-            _wordings(faq, chats, seed=run.train.seed),
+            read_wordings(faq, chats, seed=run.train.seed),
             run,
             base=settings.knowledge.encoder.weights(cache=settings.project.models_cache),
             making=making,
@@ -90,7 +91,8 @@ def retriever(
         talk.print("It finds no more than before: leave it, or try other settings (--config).")
 
 
-def _wordings(files: list[Path] | None, chat_files: list[Path] | None, *, seed: int) -> Wordings:
+def read_wordings(files: list[Path] | None, chat_files: list[Path] | None, *, seed: int) -> Wordings:
+    """What the retriever learns from: the named files, or the project's own knowledge."""
     from chatbot.chats import read_chats
     from finetune.wordings import gather
 

@@ -138,10 +138,10 @@ def _retriever(
     from finetune.retriever import RetrieverRun, train_retriever
     from finetune.run import digest, read_run
     from finetune.search import Job
-    from ui.commands.train import _wordings
+    from ui.commands.train import read_wordings
 
     run = read_run(config, RetrieverRun, sample="retriever.toml")
-    wordings = _wordings(faq, chats, seed=run.train.seed)
+    wordings = read_wordings(faq, chats, seed=run.train.seed)
     texts = digest([asdict(text) for text in (*wordings.learn, *wordings.held_out)])
     return Job(
         "retriever",
