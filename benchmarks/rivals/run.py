@@ -72,6 +72,8 @@ class Bench:
             own = self._ask_kefu(["faq", "--faq", str(one.faq), "--queries", str(one.queries)])
             rows.append(Row(one.name, KEFU, {name: own[name] for name in RANKING}))
         for system in SEARCHERS:
+            if system.name in self.options.leave_out:
+                continue
             jobs = [
                 (one, holds)
                 for holds in system.holds
@@ -97,6 +99,8 @@ class Bench:
             own = self._ask_kefu(["intents", *files, "--method", "head"])
             rows.append(Row(one.name, KEFU, {name: own[name] for name in INTENTS}))
         for title, module in CLASSIFIERS.items():
+            if title in self.options.leave_out:
+                continue
             _say(f"{title}: {', '.join(order)}")
             answers = self._ask(module, [self._intent_task(one) for one in sets])
             for one, said in zip(sets, answers, strict=True):
@@ -157,6 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "machine": machine,
         "load_after": round(os.getloadavg()[0], 2),
         "minutes": (time.perf_counter() - started) / 60,
+        "note": options.note,
         "seed": options.seed,
         "rounds": options.rounds,
         "timed_on": smallest.name,
@@ -242,8 +247,9 @@ def _extra(options: argparse.Namespace) -> str:
     usual = _options(["--data", "."])
     changed = [
         f"--{name.replace('_', '-')} {value}"
-        for name, value in vars(options).items()
-        if name not in {"data", "out", "work"} and value != getattr(usual, name)
+        for name, given in vars(options).items()
+        if name not in {"data", "out", "work", "note"} and given != getattr(usual, name)
+        for value in (map(shlex.quote, given) if isinstance(given, list) else [given])
     ]
     return f" OPTIONS={shlex.quote(' '.join(changed))}" if changed else ""
 

@@ -135,7 +135,7 @@ def _heading(about: Mapping[str, Any]) -> list[str]:
         "one system after the other, over the same encoder folder (multilingual-e5-small), and what each found was "
         "judged by the same functions. Torch's threads wait without spinning, which suits rivals on shared cores. No system saw which entry a question belongs to. ± is half of the 95 % interval."
     )
-    return ["# Kefu beside rivals", "", made, ""]
+    return ["# Kefu beside rivals", "", made, "", *([about["note"], ""] if about["note"] else [])]
 
 
 def _retrieval(about: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
@@ -157,10 +157,12 @@ def _retrieval(about: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
 
 
 def _intents(about: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
-    how = (
-        f"* Kefu: `kefu eval intents --method head`. SetFit: {about['setfit_steps']} steps of 16 pairs with the word "
-        "table frozen, because all of its pairs, hundreds of thousands, take hours on two cores."
-    )
+    how = ["* Kefu: `kefu eval intents --method head`."]
+    if any(row.system == "SetFit" for row in rows):
+        how.append(
+            f"* SetFit: {about['setfit_steps']} steps of 16 pairs with the word table frozen, because all of its "
+            "pairs, hundreds of thousands, take hours on two cores."
+        )
     return [
         "## Naming the intent",
         "",
@@ -169,7 +171,7 @@ def _intents(about: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
         *_summary(best_rivals(rows, "accuracy_best_intent"), "accuracy"),
         "",
         *(f"* {name}: {note}." for name, note in about["intent_sets"].items()),
-        how,
+        *how,
         "* Accuracy is of the best intent, whatever a threshold; AUROC is of how sure each is that a text has one.",
         "",
     ]

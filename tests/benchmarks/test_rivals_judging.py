@@ -161,6 +161,7 @@ def test_the_report_names_machine_command_samples_and_versions() -> None:
         "day": "2026-01-01",
         "machine": machine,
         "load_after": 2.0,
+        "note": "The machine was busy.",
         "minutes": 12.3,
         "rounds": 3,
         "timed_on": "small",
