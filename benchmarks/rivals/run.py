@@ -144,8 +144,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run everything and write the report; 0 when done."""
     options = _options(arguments)
     python = prepare()
-    machine, started = describe_machine(), time.perf_counter()
+    machine = describe_machine()
     with _work_folder(options.work) as work:
+        kept = [path.stat().st_mtime for path in work.glob("answer-*.json")]
+        started = min(kept, default=time.time())  # of the run that was cut off, if one was
         bench = Bench(python, work, options)
         sets = faq_sets(
             options.data, work, seed=options.seed, entries=options.entries, questions=options.questions
@@ -160,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "day": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
         "machine": machine,
         "load_after": round(os.getloadavg()[0], 2),
-        "minutes": (time.perf_counter() - started) / 60,
+        "minutes": (time.time() - started) / 60,
         "note": options.note,
         "seed": options.seed,
         "rounds": options.rounds,
