@@ -235,6 +235,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--work", type=Path, help="folder of answers, kept: a run that was cut off goes on from them"
     )
+    parser.add_argument("--note", default="", help="what a reader must know about this run, for the report")
+    parser.add_argument(
+        "--leave-out", action="append", default=[], help="a rival that is not run, by its name in the table"
+    )
     parser.add_argument("--seed", type=int, default=0, help="equal seeds draw equal samples")
     parser.add_argument("--rounds", type=int, default=3, help="rounds over the smallest set, for the times")
     parser.add_argument("--entries", type=int, default=1000, help="most entries of the travel set")
