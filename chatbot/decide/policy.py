@@ -339,7 +339,7 @@ def _clarify(
     if best < policy.thresholds.clarify and not meant:
         return None
     least = policy.thresholds.clarify if meant else SHARE * best
-    near = [hit for hit in near if hit.score >= least]
+    near = [hit for place, hit in enumerate(near) if hit.score >= least or (place < 2 and not meant)]
     options = [Option(hit.passage.title, passage_id=hit.passage.id) for hit in near]
     if intent and meant:
         options = [Option(_label(intent, u.language), intent=intent.name), *options[:2]]

@@ -60,7 +60,7 @@ FORGED_IDENTITIES: dict[str, Callable[[Sites], str]] = {
     "unknown kid": lambda s: s.identity(header={"kid": "nobody"}),
     "a kid that is no text": lambda s: _unsigned({"sub": "u"}, {"alg": "HS256", "kid": 7}),
     "expired": lambda s: s.identity(exp=NOW - 120),
-    "not yet valid": lambda s: s.identity(nbf=NOW + 600),
+    "not yet valid": lambda s: s.identity(nbf=NOW + 7200),
     "no end": lambda s: s.identity(exp=None),
     "an end that is no number": lambda s: s.identity(exp="soon"),
     "lives for two days": lambda s: s.identity(exp=NOW + 2 * DAY),

@@ -24,7 +24,7 @@ FAQ = "id,question,answer\n1,How do I return a phone?,Within 30 days.\n2,Where i
 def run(*arguments: str) -> dict[str, Any]:
     result = CliRunner().invoke(app, [*arguments, "--json"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return dict(json.loads(result.stdout))
+    return dict(json.loads(result.stdout[result.stdout.index("{\n") :]))  # a turn is logged before it
 
 
 @pytest.fixture
