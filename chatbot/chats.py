@@ -6,7 +6,7 @@ JSON lines, one chat a line:
                                   {"text": "thanks", "answers": null}, {"text": "and how long?", "answers": [...]}]}
 
 `answers` names stored answers ("faq:ID") and intents ("intent:NAME"), the best first; [] where nothing stored
-answers; null for what asks nothing (thanks, a number that was asked for).
+answers; null for what asks nothing (thanks, a good-bye).
 """
 
 from __future__ import annotations

@@ -103,8 +103,12 @@ def gather(
     titles = titles_of(stored, known)
     kept = set(rng.permutation(len(chats))[: round(len(chats) * _HELD_OUT)].tolist()) if hold_out else set()
     for number, chat in enumerate(chats):
-        asked = [_as_text(one, places) for one in asked_in(chat, titles) if _place(one, places) is not None]
-        (held_out if number in kept else learn).extend(asked)
+        asked = [(one, _place(one, places)) for one in asked_in(chat, titles)]
+        (held_out if number in kept else learn).extend(
+            Text(in_context(one.text, one.after), place, asked=True)
+            for one, place in asked
+            if place is not None
+        )
     return Wordings(
         tuple(learn),
         tuple(held_out),
@@ -167,10 +171,6 @@ def _groups(entries: Iterable[Entry], examples: Mapping[tuple[str, str], Sequenc
 
 def _place(asked: Asked, places: Mapping[tuple[str, str], int]) -> int | None:
     return places.get((asked.answers[0], asked.locale)) if asked.answers else None
-
-
-def _as_text(asked: Asked, places: Mapping[tuple[str, str], int]) -> Text:
-    return Text(in_context(asked.text, asked.after), places[asked.answers[0], asked.locale], asked=True)
 
 
 def _distinct(texts: Iterable[str]) -> list[str]:

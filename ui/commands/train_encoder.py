@@ -122,18 +122,10 @@ def sentiment(
 
 def read_intents(run: IntentRun, root: Path) -> Split[Example]:
     """What intents are learned from: the run's files, or the project's own intents."""
-    from finetune.examples import read_examples, read_split
     from finetune.intent import intents_of_project
 
     if run.data.train:
-        return read_split(
-            run.data,
-            read_examples("intent"),
-            root=root,
-            text=lambda one: one.text,
-            label=lambda one: one.label,
-            seed=run.train.seed,
-        )
+        return _labelled(run, "intent", root)
     from chatbot.assemble import open_knowledge
     from chatbot.settings import load_settings
     from finetune.wordings import messages_of
@@ -158,11 +150,16 @@ def read_sentences(run: SlotsRun, root: Path) -> Split[TaggedSentence]:
 
 def read_remarks(run: SentimentRun, root: Path) -> Split[Example]:
     """What feelings are learned from."""
+    return _labelled(run, "label", root)
+
+
+def _labelled(run: IntentRun | SentimentRun, column: str, root: Path) -> Split[Example]:
+    """Texts with the label of a column, from the run's files."""
     from finetune.examples import read_examples, read_split
 
     return read_split(
         run.data,
-        read_examples("label"),
+        read_examples(column),
         root=root,
         text=lambda one: one.text,
         label=lambda one: one.label,
