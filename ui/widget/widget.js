@@ -127,7 +127,7 @@ iframe{position:static;width:100%;height:100%;border:0}
         load();
       }
       fit();
-      if (wantsFocus) frame?.focus();
+      if (wantsFocus && ready) frame?.focus();
       if (!shown && inside) (before?.isConnected && before != box && before != document.body ? before : button).focus();
       post(shown ? "open" : "close", { focus });
       emit(shown ? "open" : "close");
@@ -148,7 +148,8 @@ iframe{position:static;width:100%;height:100%;border:0}
         clearTimeout(timer);
         ready = true;
         post("init", { options: JSON.parse(JSON.stringify(given)), lang: root.lang, shown });
-        if (wantsFocus) frame?.focus(); // the one given to the empty frame went with it
+        frame?.blur(); // a click into the empty frame gave it the focus, which did not go over to what has loaded
+        if (wantsFocus) frame?.focus();
         waiting.splice(0).forEach((message) => post(message.type, message));
       } else if (type == "labels") {
         [label, away] = more.labels;

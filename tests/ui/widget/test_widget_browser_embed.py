@@ -350,3 +350,13 @@ def stored_token(visitor: Visitor) -> str:
 def frame_js(visitor: Visitor, script: str) -> Any:
     frame = next(frame for frame in visitor.page.frames if "/widget/frame" in frame.url)
     return frame.evaluate(script)
+
+
+def test_what_is_typed_after_the_launcher_was_pressed_arrives_in_the_window(street: Street) -> None:
+    visitor = street.shop()
+    visitor.launcher.click()
+    sees(visitor.chat.locator(".box textarea")).to_be_focused()
+
+    visitor.page.keyboard.type("How long is the return period?\n")
+
+    sees(visitor.replies.last).to_contain_text("15 days")
