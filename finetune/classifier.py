@@ -29,6 +29,8 @@ from knowledge.types import Matrix, Progress
 Labels = npt.NDArray[np.int64]
 
 _FEWEST = 2
+SHOWN = 20
+"""Texts side by side in a report."""
 HEAD = "head.safetensors"
 _SCALE = 20.0
 """Cosine to logit: a text beside its class's centre is sure of it."""
@@ -61,11 +63,11 @@ class Classifier(nn.Module):  # type: ignore[misc]  # torch is Any to the type c
 
     def start_from(self, vectors: Matrix, labels: Labels) -> None:
         """Put each class's direction at the centre of its examples."""
-        found = torch.from_numpy(vectors)
+        found = torch.tensor(vectors)
         with torch.no_grad():
             self.common.copy_(found.mean(0))
             centred = nn.functional.normalize(found - self.common, dim=1)
-            self.centres.zero_().index_add_(0, torch.from_numpy(labels), centred)
+            self.centres.zero_().index_add_(0, torch.tensor(labels), centred)
 
     def forward(self, states: Sequence[Tensor]) -> Tensor:
         """Logits of texts whose frozen states are given, shape (texts, classes)."""
@@ -80,7 +82,7 @@ class Classifier(nn.Module):  # type: ignore[misc]  # torch is Any to the type c
         shares = np.zeros((len(states), len(self.centres)), np.float32)
         for start in range(0, len(order), 64):
             rows = order[start : start + 64]
-            shares[rows] = self([states[row] for row in rows]).softmax(1).numpy()
+            shares[rows] = self([states[row] for row in rows]).softmax(1).cpu().numpy()
         return shares
 
     def save(self, folder: Path) -> None:
@@ -190,6 +192,16 @@ def fine_tune(
     return Tuned(learned, before, Said(*(network.probabilities(part) for part in tokens[2:])))
 
 
+def changed(tuned: Tuned, split: Split[Example], names: Sequence[str]) -> list[dict[str, str]]:
+    """Test texts of which something else is said after learning than before; a few, for people to look at."""
+    before, after = (said.test.argmax(axis=1) for said in (tuned.before, tuned.after))
+    return [
+        {"text": one.text, "gold": one.label, "before": names[was], "after": names[now]}
+        for one, was, now in zip(split.test, before, after, strict=True)
+        if was != now
+    ][:SHOWN]
+
+
 def train(
     network: Classifier,
     learned_from: tuple[Sequence[Tensor], Labels],
@@ -216,7 +228,7 @@ def train(
 
     def loss(rows: Labels) -> Tensor:
         logits = network([states[row] for row in rows])
-        gold = torch.from_numpy(labels[rows])
+        gold = torch.tensor(labels[rows])
         return nn.functional.cross_entropy(logits, gold, label_smoothing=pace.label_smoothing)
 
     work = Work(

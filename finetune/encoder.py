@@ -172,7 +172,7 @@ class LearningEncoder(nn.Module):  # type: ignore[misc]  # torch is Any to the t
         """What the upper layers make of `frozen` states, float32, shape (texts, longest, hidden)."""
         seen = _seen([len(state) for state in states])
         state = nn.utils.rnn.pad_sequence([state.float() for state in states], batch_first=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._fast):
+        with torch.autocast(state.device.type, torch.bfloat16, enabled=self._fast):
             for layer in self._layers[self.first :]:
                 state = _through(layer, state, seen)
         return state.float()
@@ -185,7 +185,7 @@ class LearningEncoder(nn.Module):  # type: ignore[misc]  # torch is Any to the t
         out = np.empty((len(states), self.width), np.float32)
         for start in range(0, len(order), _CHUNK):
             rows = order[start : start + _CHUNK]
-            out[rows] = self([states[row] for row in rows]).numpy()
+            out[rows] = self([states[row] for row in rows]).cpu().numpy()
         return out
 
     def learned(self) -> list[nn.Parameter]:
@@ -241,7 +241,9 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
 
 
 def bfloat16_is_fast() -> bool:
-    """Only with AMX or AVX-512 BF16; elsewhere it is 100 times slower than float32."""
+    """On graphics cards that have it, and with AMX or AVX-512 BF16; elsewhere it is 100 times slower than float32."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
     tiles = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
     return bool(tiles or getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
 

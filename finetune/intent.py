@@ -16,7 +16,7 @@ import numpy as np
 
 from chatbot.evaluate.intents import LOSS, OUT_OF_SCOPE, Judged, Labelled, measure_intents
 from chatbot.understand.outside import choose_threshold
-from finetune.classifier import Said, TaskPace, TaskTable, fine_tune, names_of, open_classifier
+from finetune.classifier import Said, TaskPace, TaskTable, changed, fine_tune, names_of, open_classifier
 from finetune.examples import DataTable, Example, Split, split
 from finetune.run import (
     Making,
@@ -75,6 +75,7 @@ def train_intent(
         before, after = (_figures(said, examples, names) for said in (tuned.before, tuned.after))
         metrics = {**about, **outcome("accuracy", before, after, tuned.learned), "intents": len(names)}
         metrics["seconds"] = round(time.monotonic() - begun)
+        metrics["changed"] = changed(tuned, examples, names)
         write_labels(place, names)
         write_model(place, run, metrics, _card(making.name, metrics))
     return metrics

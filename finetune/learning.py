@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
-import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from finetune.processes import add_up, place_of_process
 from knowledge.types import Progress
 
 Batch = TypeVar("Batch")
@@ -193,34 +193,46 @@ class _Run:
     def __init__(self, work: Work[Any], pace: Pace, observer: Observer) -> None:
         self._work, self._pace, self._observer = work, pace, observer
         self._learned = [weight for weight in work.network.parameters() if weight.requires_grad]
+        self._process, self._processes = place_of_process()
+        self._together = pace.accumulate * self._processes
         self._optimizer = torch.optim.AdamW(
             self._learned, lr=pace.learning_rate, weight_decay=pace.weight_decay
         )
-        self._steps = math.ceil(work.steps / pace.accumulate) * pace.epochs
+        self._steps = math.ceil(work.steps / self._together) * pace.epochs
         self._done = 0
 
     def epoch(self, epoch: int, *, progress: Progress) -> float:
         """Every batch once; the mean loss."""
         torch.manual_seed(self._pace.seed * 1000 + epoch)
         self._work.network.train()
-        losses: list[float] = []
+        summed, seen = 0.0, 0
         batches = iter(self._work.batches(epoch))
-        while step := list(islice(batches, self._pace.accumulate)):
+        while step := list(islice(batches, self._together)):
             rate = self._pace.learning_rate * self._rate()
             for group in self._optimizer.param_groups:
                 group["lr"] = rate
-            for batch in step:
-                loss = self._work.loss(batch)
-                (loss / len(step)).backward()
-                losses.append(loss.item())
+            mean = self._learn_from(step)
             nn.utils.clip_grad_norm_(self._learned, 1.0)
             self._optimizer.step()
             self._optimizer.zero_grad(set_to_none=True)
             self._done += 1
             progress(self._work.what, min(1.0, self._done / self._steps))
-            mean = sum(losses[-len(step) :]) / len(step)
             self._observer.step(Step(self._done, self._steps, mean, rate))
-        return float(np.mean(losses))
+            summed, seen = summed + mean * len(step), seen + len(step)
+        return summed / seen
+
+    def _learn_from(self, step: Sequence[Batch]) -> float:
+        """The gradients of a step's batches, of which each process takes its share; their mean loss."""
+        mean = torch.zeros(1)
+        for batch in step[self._process :: self._processes]:
+            loss = self._work.loss(batch) / len(step)
+            loss.backward()
+            mean += loss.detach()
+        for weight in self._learned:
+            if weight.grad is None and self._processes > 1:
+                weight.grad = torch.zeros_like(weight)
+        add_up([*(weight.grad for weight in self._learned if weight.grad is not None), mean])
+        return float(mean)
 
     def weights(self) -> dict[str, Tensor]:
         """A copy of what learns."""

@@ -166,7 +166,7 @@ class _Pairs:
         # Wordings of the same answer, and answers in another language, are not wrong.
         fine = (owners[:, None] == owners[None, :]) | (locales[:, None] != locales[None, :])
         np.fill_diagonal(fine, val=False)
-        scores = scores.masked_fill(torch.from_numpy(fine), -1e4)
+        scores = scores.masked_fill(torch.tensor(fine), -1e4)
         gold = torch.arange(len(pairs))
         return (nn.functional.cross_entropy(scores, gold) + nn.functional.cross_entropy(scores.T, gold)) / 2
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -20,6 +20,7 @@ from torch import Tensor
 from chatbot.registry import METRICS, Registry
 from finetune.encoder import keep_memory
 from finetune.learning import UNWATCHED, Learned, Observer, Table, watched
+from finetune.processes import is_first
 from knowledge.errors import SettingsError, first_problem
 from knowledge.types import Progress
 
@@ -102,6 +103,8 @@ def new_model(
 ) -> Iterator[tuple[Path, KeptCheckpoints]]:
     """A folder that becomes the model when the block ends well, and the checkpoints of its making.
 
+    What the block makes lies on the graphics card where there is one.
+
     Args:
         making: Of the run.
         task: Of the model.
@@ -114,23 +117,24 @@ def new_model(
     keep_memory()
     torch.manual_seed(seed)
     kept = KeptCheckpoints(making.work / f"{task}-{making.name}.safetensors", belongs)
-    with making.registry.making(task, making.name) as place, watched(making.observer):
+    graphics = torch.device("cuda") if torch.cuda.is_available() else nullcontext()
+    with graphics, making.registry.making(task, making.name) as place, watched(making.observer):
         yield place, kept
-    kept.path.unlink(missing_ok=True)
+    kept.drop()
 
 
 class KeptCheckpoints:
     """The checkpoint file of a run; implements finetune.learning.Checkpoints."""
 
     def __init__(self, path: Path, belongs: str) -> None:
-        self.path = path
+        self._path = path
         self._belongs = belongs
 
     def last(self) -> tuple[dict[str, Tensor], list[dict[str, Any]]] | None:
         """What was saved last by a run of the same data and settings."""
-        if not self.path.is_file():
+        if not self._path.is_file():
             return None
-        with safe_open(str(self.path), "pt") as file:
+        with safe_open(str(self._path), "pt") as file:
             about = file.metadata() or {}
             if about.get("belongs") != self._belongs:
                 return None
@@ -138,10 +142,17 @@ class KeptCheckpoints:
 
     def save(self, tensors: dict[str, Tensor], epochs: list[dict[str, Any]]) -> None:
         """Keep them, atomically."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self.path.with_suffix(".new")
+        if not is_first():
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self._path.with_suffix(".new")
         save_file(tensors, str(fresh), {"belongs": self._belongs, "epochs": json.dumps(epochs)})
-        fresh.replace(self.path)
+        fresh.replace(self._path)
+
+    def drop(self) -> None:
+        """The run ended well: nobody goes on with it."""
+        if is_first():
+            self._path.unlink(missing_ok=True)
 
 
 def digest(content: object) -> str:

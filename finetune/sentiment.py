@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from chatbot.evaluate.sentiment import sentiment_figures
-from finetune.classifier import TaskPace, TaskTable, fine_tune, names_of, open_classifier
+from finetune.classifier import TaskPace, TaskTable, changed, fine_tune, names_of, open_classifier
 from finetune.examples import DataTable, Example, Split
 from finetune.run import Making, Run, described, model_card, new_model, outcome, write_labels, write_model
 from knowledge.types import Matrix
@@ -65,6 +65,7 @@ def train_sentiment(
         before, after = figures(tuned.before.test), figures(tuned.after.test)
         metrics = {**about, **outcome("accuracy", before, after, tuned.learned)}
         metrics["seconds"] = round(time.monotonic() - begun)
+        metrics["changed"] = changed(tuned, examples, names)
         write_labels(place, names)
         write_model(place, run, metrics, _card(making.name, metrics))
     return metrics

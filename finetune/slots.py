@@ -6,7 +6,7 @@ Read from top to bottom: settings, the run, its card; the network stands in tagg
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from pydantic import Field
 
 from chatbot.evaluate.files import OUTSIDE, TaggedSentence
 from chatbot.evaluate.slots import measure_slots
-from finetune.classifier import TaskTable
+from finetune.classifier import SHOWN, TaskTable
 from finetune.examples import DataTable, Split
 from finetune.run import Making, Run, described, model_card, new_model, outcome, write_labels, write_model
 from finetune.tagging import SlotsPace, open_tagger, train
@@ -70,16 +70,46 @@ def train_slots(
             for part in (sentences.learn, sentences.valid, sentences.test)
         )
         tagger.start_from(learn)
-        before = measure_slots(sentences.test, tagger.tag(test))
+        was = tagger.tag(test)
+        before = measure_slots(sentences.test, was)
         learned = train(tagger, learn, valid, run.train, checkpoints=kept, progress=making.progress)
         tagger.save(place)
         tagger.load(place)
-        after = measure_slots(sentences.test, tagger.tag(test))
+        now = tagger.tag(test)
+        after = measure_slots(sentences.test, now)
         metrics = {**about, **outcome("f1", before, after, learned)}
         metrics["seconds"] = round(time.monotonic() - begun)
+        metrics["changed"] = _changed(sentences.test, was, now)
         write_labels(place, tags)
         write_model(place, run, metrics, _card(making.name, metrics))
     return metrics
+
+
+def _changed(
+    sentences: Sequence[TaggedSentence], before: Sequence[Sequence[str]], after: Sequence[Sequence[str]]
+) -> list[dict[str, str]]:
+    """Sentences in which something else is found after learning than before; a few, for people to look at."""
+    return [
+        {
+            "text": " ".join(one.words),
+            "gold": _entities(one.words, one.tags),
+            "before": _entities(one.words, was),
+            "after": _entities(one.words, now),
+        }
+        for one, was, now in zip(sentences, before, after, strict=True)
+        if list(was) != list(now)
+    ][:SHOWN]
+
+
+def _entities(words: Sequence[str], tags: Sequence[str]) -> str:
+    """What is tagged, as a person reads it: "Paris (LOC), Marie Curie (PER)"."""
+    found: list[tuple[str, list[str]]] = []
+    for word, tag in zip(words, tags, strict=True):
+        if tag.startswith("B-"):
+            found.append((tag[2:], [word]))
+        elif tag != OUTSIDE and found:
+            found[-1][1].append(word)
+    return ", ".join(f"{' '.join(inside)} ({kind})" for kind, inside in found) or "–"
 
 
 def _tags(sentences: Split[TaggedSentence]) -> list[str]:

@@ -117,7 +117,7 @@ class SlotTagger(nn.Module):  # type: ignore[misc]  # torch is Any to the type c
                 rows, scores.split([len(sentences[row].tokens) for row in rows]), strict=True
             ):
                 cut = len(sentences[row].sentence.words) - len(part)
-                path = [self.tags[tag] for tag in best_path(part.numpy(), allowed)]
+                path = [self.tags[tag] for tag in best_path(part.cpu().numpy(), allowed)]
                 said[row] = path + [OUTSIDE] * cut
         return said
 

@@ -62,12 +62,32 @@ def clarify(decision: Clarify, language: str, seed: str) -> Reply:
     return Reply("\n".join(lines), quick_replies=(*labels, say("none_of_these", language)))
 
 
-def decline(decision: Decline, language: str, *, company: str, examples: tuple[str, ...], seed: str) -> Reply:
-    """Say honestly that this cannot be answered, what can be, and that a person could help."""
+def decline(
+    decision: Decline,
+    language: str,
+    *,
+    company: str,
+    examples: tuple[str, ...],
+    near: tuple[str, ...] = (),
+    seed: str,
+) -> Reply:
+    """Say honestly that this cannot be answered, what can be, and that a person could help.
+
+    Args:
+        decision: With the reason.
+        language: Of the customer.
+        company: Its name.
+        examples: What can be asked.
+        near: Stored questions about the same thing, which may be what was meant after all.
+        seed: Chooses among wordings.
+    """
     honest = say(f"decline_{decision.reason}", language, turn=seed)
     if decision.reason == "nothing_more":
         text = _joined(language, honest, say("offer_person", language))
         return Reply(text, quick_replies=with_person((), language))
+    if near:
+        text = _joined(language, honest, say("nearest", language), say("offer_person", language))
+        return Reply(text, quick_replies=with_person(near, language))
     able = say("can_do_company", language, company=company) if examples else say("can_do", language)
     text = _joined(language, honest, able, say("offer_person", language))
     return Reply(text, quick_replies=with_person(examples, language))

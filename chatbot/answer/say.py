@@ -134,7 +134,7 @@ class Speaker:
             case Clarify():
                 yield from whole(fixed.clarify(decision, language, talk.seed))
             case Decline():
-                yield from whole(self._decline(decision, language, talk.seed))
+                yield from whole(self._decline(decision, language, talk.seed, hits))
             case Handoff():
                 yield from whole(self._hand_over(decision, understanding))
             case _:
@@ -335,9 +335,16 @@ class Speaker:
             return fixed.service_failed(language)
         return fixed.ask(slot, language, again=decision.attempt > 1, seed=seed, own_case=own_case)
 
-    def _decline(self, decision: Decline, language: str, seed: str) -> Reply:
+    def _decline(self, decision: Decline, language: str, seed: str, hits: Sequence[Hit] = ()) -> Reply:
         examples = tuple(starters(self._intents().values(), language)[:3])
-        return fixed.decline(decision, language, company=self._project.name, examples=examples, seed=seed)
+        asked = [
+            hit.passage.title
+            for hit in hits
+            if hit.passage.source != "document" and tag(hit.passage) == language
+        ]
+        near = tuple(asked[:3]) if decision.reason == "no_answer" else ()
+        company = self._project.name
+        return fixed.decline(decision, language, company=company, examples=examples, near=near, seed=seed)
 
     def _hand_over(self, decision: Handoff, understanding: Understanding) -> Reply:
         language = understanding.language

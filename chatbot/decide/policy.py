@@ -267,9 +267,10 @@ def _same_task(
 
 
 def _stranger(
-    _policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]
+    policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]
 ) -> Verdict | None:
-    if u.rewritten and history and history[-1].decision == Decline("out_of_scope"):
+    likely = bool(hits) and hits[0].score >= policy.thresholds.suggest
+    if u.rewritten and not likely and history and history[-1].decision == Decline("out_of_scope"):
         return Verdict(Decline("out_of_scope"), "More is asked of what was out of scope.")
     near = max((hit.features.get("cosine_question", 1.0) for hit in hits), default=1.0)
     if u.rewritten or u.read_as or u.stranger <= near or u.confidence >= LIKELY:
@@ -330,7 +331,8 @@ def _clarify(
     policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]
 ) -> Verdict | None:
     told = _told(history)
-    near = [hit for hit in hits if hit.passage.source != "document" and hit.passage.id not in told][:3]
+    near = [hit for hit in hits if hit.passage.source != "document" and hit.passage.id not in told]
+    near = ([hit for hit in near if hit.passage.locale == u.language] or near)[:3]
     best = min(1.0, sum(hit.score for hit in near))
     intent = policy.intents.get(u.intent or "")
     # "Do you mean “I want to die”?" is never asked, nor is small talk.

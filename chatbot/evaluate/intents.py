@@ -129,6 +129,25 @@ def fit_intents(
     return HeadModel(head, detector, threshold)
 
 
+def learned_from_all(
+    model: HeadModel,
+    train: Labelled,
+    valid: Labelled,
+    encoder: Encoder,
+    *,
+    seed: int,
+    progress: Progress | None,
+) -> HeadModel:
+    """The same choices, the head fitted anew on the validation texts too: they have done their work as judges."""
+    names = {*train.intents, OUT_OF_SCOPE}
+    pairs = [(t, i) for t, i in zip(valid.texts, valid.intents, strict=True) if i in names]
+    texts = [*train.texts, *(text for text, _ in pairs)]
+    intents = [*train.intents, *(intent for _, intent in pairs)]
+    labels = [None if intent == OUT_OF_SCOPE else intent for intent in intents]
+    head = fit_head(texts, labels, encoder, seed=seed, progress=progress)
+    return HeadModel(head, model.detector, model.threshold)
+
+
 def measure_intents(model: IntentModel, test: Labelled) -> dict[str, Any]:
     """The figures of `kefu eval intents` that the test texts give.
 

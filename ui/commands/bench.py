@@ -53,6 +53,25 @@ def window(
     _print(figures, as_json=as_json)
 
 
+@app.command()
+def train(
+    *,
+    texts: Annotated[int, typer.Option(min=32, help="Texts to learn from.")] = 240,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over them.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each way learns.")] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Fine-tune the encoder beside a bare PyTorch loop and transformers' Trainer: texts a second, and memory."""
+    from chatbot.settings import load_settings
+    from ui.bench.train import bench_train
+
+    settings = load_settings()
+    base = settings.knowledge.encoder.weights(cache=settings.project.models_cache)
+    with progress_bars() as report:
+        figures = bench_train(base, texts=texts, epochs=epochs, rounds=rounds, progress=report)
+    _print(figures, as_json=as_json)
+
+
 def _print(figures: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(figures)

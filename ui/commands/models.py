@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,8 +13,6 @@ from rich.table import Table
 from ui.terminal import out, print_json, progress_bars, talk
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from chatbot.registry import Registry
     from chatbot.settings import Settings
 
@@ -92,6 +91,24 @@ def show(task: Task, name: Name, *, as_json: Json = False) -> None:
         print_json({"name": name, "folder": model.folder, "promoted": model.promoted, **model.metrics})
         return
     out.print((model.folder / "README.md").read_text("utf-8"), markup=False)
+
+
+@app.command()
+def report(
+    task: Task,
+    name: Name,
+    *,
+    to: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The page.", show_default="TASK-NAME.html")
+    ] = None,
+) -> None:
+    """Write a trained model's report as a web page: learning curve, before and after, texts side by side."""
+    from ui.evaluation.model_page import render_model
+
+    model = _registry().model(task, name)
+    page = to or Path(f"{task}-{name}.html")
+    page.write_text(render_model(task, name, model.metrics), "utf-8")
+    talk.print(f"The report is in {page}.")
 
 
 @app.command()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -54,18 +55,22 @@ def training(
         SettingsError: TensorBoard is asked for and not installed.
     """
     from chatbot.registry import Registry
+    from finetune.processes import joined
     from finetune.run import Making
     from finetune.scalars import scalars_in
 
     chosen = name or named_by_time(prefix)
     work = settings.models_folder / "runs"
     shown = tensorboard or (work / "tensorboard" if run and run.log.tensorboard else None)
-    with (
-        threads_of(threads),
-        scalars_in(shown / f"{run.task}-{chosen}" if run and shown else None) as observer,
-        progress_bars() as report,
-    ):
-        yield Making(Registry(settings.models_folder), chosen, work, report, observer)
+    with joined() as first, ExitStack() as around:
+        models = settings.models_folder
+        if not first:  # this process helps another, which says and writes everything
+            out.quiet = talk.quiet = True
+            models, shown = Path(around.enter_context(TemporaryDirectory())), None
+        around.enter_context(threads_of(threads))
+        observer = around.enter_context(scalars_in(shown / f"{run.task}-{chosen}" if run and shown else None))
+        report = around.enter_context(progress_bars())
+        yield Making(Registry(models), chosen, work, report, observer)
     if shown:
         talk.print(f"Look at its curves with 'tensorboard --logdir {shown}'.")
 

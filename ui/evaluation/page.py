@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 WIDTH, HEIGHT = 420, 240
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 12, 36
@@ -43,7 +43,7 @@ class Bar:
 def render(report: Mapping[str, Any], *, commands: Mapping[str, str]) -> str:
     """The page of a report as `kefu eval all` writes it."""
     runs = report["runs"]
-    return _template().render(
+    return template("page.html").render(
         suite=report["suite"],
         runs=runs,
         changes=[change for change in report["changes"] if change["fell"] or change["rose"]],
@@ -149,8 +149,13 @@ def shown(value: Any) -> str:
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """One of the pages beside this file."""
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(str(files("ui") / "evaluation")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return environment.from_string((files("ui") / "evaluation" / "page.html").read_text("utf-8"))
+    return environment.get_template(name)

@@ -6,6 +6,7 @@ from test_answer_say import FAQ, reply
 
 from chatbot.answer.webhook import Fetched
 from chatbot.types import AnswerFrom, AskSlot, Clarify, Decline, Handoff, Option, Several, UseTemplate
+from knowledge.types import Passage
 
 
 def test_the_rule_is_told_word_for_word_before_the_own_case_is_asked_for() -> None:
@@ -51,6 +52,18 @@ def test_when_there_is_nothing_more_the_bot_says_so_and_offers_a_person() -> Non
 
     assert said.text.startswith("Beyond what I said above")
     assert said.quick_replies == ("Talk to a person",)
+
+
+def test_declining_what_is_nearly_known_offers_the_nearest_questions_of_the_customers_language() -> None:
+    english = Passage("f2", "We do.", "Do you rent phones?", "faq", "en")
+    document = Passage("d1", "Rent.", "Renting", "document", "en")
+
+    near = reply(Decline("no_answer"), document, english, FAQ)
+    strange = reply(Decline("out_of_scope"), english)
+
+    assert near.quick_replies == ("Do you rent phones?", "Talk to a person")
+    assert "one of them may be yours" in near.text
+    assert "Do you rent phones?" not in strange.quick_replies
 
 
 def test_a_single_option_is_confirmed_in_one_sentence() -> None:

@@ -113,3 +113,29 @@ def test_nobody_is_asked_whether_they_meant_danger_or_small_talk() -> None:
     for name in ("care.emergency", "smalltalk.greeting"):
         unsure = replace(ASKED, intent=name, confidence=0.45)
         assert eager.decide(unsure, (hit(0.1),), ()).decision == Decline("out_of_scope")
+
+
+def test_after_a_joke_was_declined_what_is_likely_known_is_answered_and_the_rest_is_more_of_the_joke() -> (
+    None
+):
+    declined = turn(Decline("out_of_scope"))
+    asked = replace(ASKED, rewritten=True)
+
+    likely, unlikely = (
+        decide(asked, hit(0.75), history=(declined,)),
+        decide(asked, hit(0.3), history=(declined,)),
+    )
+
+    assert likely == AnswerFrom(("faq:a",), verbatim=True, sure=False)
+    assert unlikely == Decline("out_of_scope")
+
+
+def test_options_are_in_the_customers_language_where_there_are_any() -> None:
+    chinese = hit(0.35, name="zh")
+    chinese = replace(chinese, passage=replace(chinese.passage, locale="zh"))
+
+    mixed, foreign = decide(ASKED, chinese, hit(0.3), hit(0.2, name="b")), decide(ASKED, chinese, chinese)
+
+    assert isinstance(mixed, Clarify)
+    assert [option.passage_id for option in mixed.options] == ["faq:a", "faq:b"]
+    assert isinstance(foreign, Clarify)

@@ -212,3 +212,14 @@ def test_completed_follow_ups_find_more_answers_of_real_dialogues(shared_data: P
 def _in_first_five(index: bm25s.BM25, query: str, right: list[int]) -> bool:
     scores = index.get_scores(tokenize(query))
     return any(scores[row] > 0 and int(np.sum(scores > scores[row])) < 5 for row in right)
+
+
+def test_what_an_opening_names_is_what_all_questions_after_it_are_about(rewriter: Rewriter) -> None:
+    named = rewriter.after("How long is the warranty?", ["Antler Hush", "Is it waterproof?", "No."])
+    repeated = rewriter.after("Is the Antler Hush heavy?", ["Antler Hush", "Is it waterproof?"])
+    asked = rewriter.after("How long is the warranty?", ["Is the Antler Hush waterproof?", "No."])
+    mumbled = rewriter.after("How long is the warranty?", ["hm", "No."])
+
+    assert named == "Antler Hush How long is the warranty?"
+    assert repeated == "Is the Antler Hush heavy?"
+    assert asked == mumbled == "How long is the warranty?"

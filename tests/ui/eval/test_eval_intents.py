@@ -75,6 +75,23 @@ def test_everything_the_contract_names_is_printed(files: dict[str, Path]) -> Non
     )
 
 
+def test_a_refitted_head_knows_what_only_the_validation_file_says_and_keeps_its_threshold(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    rows = [("is it waterproof", "price"), ("can it get wet", "price"), ("where is my lamp now", "track")]
+    files["valid"] = write(tmp_path / "new.csv", [*rows, ("sing a song", "oos")])
+    asked = write(
+        tmp_path / "asked.csv", [("is it waterproof", "price"), ("where is my mirror now", "track")]
+    )
+    arguments = ["--train", files["train"], "--valid", files["valid"], "--test", asked, "--method", "head"]
+
+    as_chosen, refitted = run(*arguments), run(*arguments, "--refit")
+
+    assert refitted["accuracy_best_intent"] == 1.0
+    assert as_chosen["threshold"] == refitted["threshold"]
+    assert (as_chosen["refit"], refitted["refit"]) == (False, True)
+
+
 def test_without_out_of_scope_texts_nothing_counts_as_refused(files: dict[str, Path]) -> None:
     figures = run("--train", files["train"], "--test", files["inside"], "--method", "head")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,6 +41,10 @@ def intents(
     budget_minutes: Annotated[
         float, typer.Option(min=0.0, help="Longest fine-tuning that 'auto' begins.")
     ] = 20.0,
+    refit: Annotated[
+        bool,
+        typer.Option("--refit", help="Once all is chosen, the head learns from the validation file too."),
+    ] = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     out: OutFile = None,
@@ -51,7 +56,9 @@ def intents(
         learn, judge = _labelled(train), _labelled(test)
         check = _labelled(valid) if valid else None
         started = time.perf_counter()
-        model, chosen = _fit(learn, check, run, method=method, loss=loss, budget_minutes=budget_minutes)
+        model, chosen = _fit(
+            learn, check, run, method=method, loss=loss, budget_minutes=budget_minutes, refit=refit
+        )
         train_seconds = time.perf_counter() - started
         run.report("Judging the test", 0.0)
         figures = measure_intents(model, judge)
@@ -75,15 +82,19 @@ def _fit(
     method: Method,
     loss: float,
     budget_minutes: float,
+    refit: bool,
 ) -> tuple[IntentModel, dict[str, object]]:
     """The model, and how it was chosen."""
-    from chatbot.evaluate.intents import fit_intents
+    from chatbot.evaluate.intents import fit_intents, learned_from_all
 
     encoder = open_encoder()
     head = fit_intents(train, valid, encoder, seed=run.seed, loss=loss, progress=run.report)
-    chosen: dict[str, object] = {"method": "head", "encoder": encoder.fingerprint}
+    final = head
+    if refit and valid:
+        final = learned_from_all(head, train, valid, encoder, seed=run.seed, progress=run.report)
+    chosen: dict[str, object] = {"method": "head", "encoder": encoder.fingerprint, "refit": final is not head}
     if method is Method.head:
-        return head, chosen
+        return final, chosen
     from chatbot.settings import load_settings
     from finetune.intent_model import fit_mixed
 
@@ -101,8 +112,8 @@ def _fit(
     )
     chosen["finetune_minutes_estimated"] = minutes
     if mixed is None or mixed.share == 0:
-        return head, chosen
-    return mixed, {**chosen, "method": "finetune", "finetune_share": mixed.share}
+        return final, chosen
+    return replace(mixed, head=final), {**chosen, "method": "finetune", "finetune_share": mixed.share}
 
 
 def _labelled(path: Path) -> Labelled:

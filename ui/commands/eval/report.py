@@ -62,11 +62,11 @@ def measuring(task: str, *, seed: int, as_json: bool, out: Path | None) -> Itera
 
 
 def open_encoder() -> Encoder:
-    """The encoder that the project's settings name; the bundled one without a project."""
+    """The project's encoder with the retriever in force; the bundled one without a project."""
     from chatbot.settings import load_settings
 
     settings = load_settings()
-    return settings.knowledge.encoder.open(
+    return settings.with_retriever(settings.retriever).knowledge.encoder.open(
         cache=settings.project.models_cache, threads=settings.project.threads
     )
 
