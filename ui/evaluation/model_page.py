@@ -52,7 +52,7 @@ def render_model(task: str, name: str, metrics: Mapping[str, Any]) -> str:
         figures=[
             (figure, before.get(figure), now)
             for figure, now in after.items()
-            if not isinstance(now, Mapping | list)
+            if not isinstance(now, Mapping | list) and (now, before.get(figure)) != (None, None)
         ],
         changed=metrics.get("changed", []),
         tables={
