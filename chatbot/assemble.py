@@ -110,9 +110,7 @@ def open_encoder(settings: Settings) -> BatchingEncoder:
     from knowledge.encode import BatchingEncoder
     from knowledge.encode.direct import DirectEncoder
 
-    inner = settings.with_retriever(settings.retriever).knowledge.encoder.open(
-        cache=settings.project.models_cache, threads=settings.project.threads
-    )
+    inner = settings.encoder.open(cache=settings.project.models_cache, threads=settings.project.threads)
     return BatchingEncoder(
         inner,
         window_ms=settings.knowledge.batch_window_ms,

@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from chatbot.registry import Registry
 from knowledge.errors import SettingsError
-from knowledge.settings import Frozen, KnowledgeSettings, RetrievalSettings, default_cache
+from knowledge.settings import EncoderSettings, Frozen, KnowledgeSettings, RetrievalSettings, default_cache
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -295,6 +295,11 @@ class Settings(BaseSettings):
     def retriever(self) -> Path | None:
         """The adapter over the encoder that is in force: named in the settings, or promoted."""
         return self.knowledge.encoder.adapter or Registry(self.models_folder).promoted("retriever")
+
+    @property
+    def encoder(self) -> EncoderSettings:
+        """The encoder with the adapter in force."""
+        return self.with_retriever(self.retriever).knowledge.encoder
 
     @property
     def dialogue_model(self) -> ChatModelSettings:

@@ -25,7 +25,8 @@ from knowledge.types import Matrix, Progress
 
 LAYERS = "layers.safetensors"
 """Upper layers that learned themselves, without LoRA."""
-_TARGETS = ["query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense"]
+TARGETS = ["query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense"]
+"""What LoRA stands over in each layer."""
 _CHUNK = 32
 _TOGETHER = 16
 _CHARACTERS_A_TOKEN = 32
@@ -100,7 +101,7 @@ class LearningEncoder(nn.Module):  # type: ignore[misc]  # torch is Any to the t
             r=rank,
             lora_alpha=2 * rank,
             lora_dropout=dropout,
-            target_modules=_TARGETS,
+            target_modules=TARGETS,
             layers_to_transform=list(range(self.first, len(body.encoder.layer))),
         )
         inject_adapter_in_model(config, body)
@@ -242,7 +243,7 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
 
 def bfloat16_is_fast() -> bool:
     """On graphics cards that have it, and with AMX or AVX-512 BF16; elsewhere it is 100 times slower than float32."""
-    if torch.cuda.is_available():
+    if torch.get_default_device().type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     tiles = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
     return bool(tiles or getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())

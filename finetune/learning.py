@@ -228,10 +228,8 @@ class _Run:
             loss = self._work.loss(batch) / len(step)
             loss.backward()
             mean += loss.detach()
-        for weight in self._learned:
-            if weight.grad is None and self._processes > 1:
-                weight.grad = torch.zeros_like(weight)
-        add_up([*(weight.grad for weight in self._learned if weight.grad is not None), mean])
+        if self._processes > 1:
+            add_up(self._learned, mean)
         return float(mean)
 
     def weights(self) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ time. Only the first one writes.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -42,10 +42,13 @@ def place_of_process() -> tuple[int, int]:
     return 0, 1
 
 
-def add_up(tensors: Sequence[Tensor]) -> None:
-    """Replace each tensor by its sum over all processes; what is alone is left as it is."""
-    if place_of_process()[1] == 1:
-        return
+def add_up(weights: Iterable[Tensor], loss: Tensor) -> None:
+    """Replace each weight's gradient, and the loss, by their sums over all processes."""
+    tensors = [loss]
+    for weight in weights:
+        if weight.grad is None:  # this process had no batch of the step
+            weight.grad = torch.zeros_like(weight)
+        tensors.append(weight.grad)
     flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
     distributed.all_reduce(flat)
     for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):

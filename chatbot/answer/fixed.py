@@ -83,14 +83,14 @@ def decline(
     """
     honest = say(f"decline_{decision.reason}", language, turn=seed)
     if decision.reason == "nothing_more":
-        text = _joined(language, honest, say("offer_person", language))
-        return Reply(text, quick_replies=with_person((), language))
-    if near:
-        text = _joined(language, honest, say("nearest", language), say("offer_person", language))
-        return Reply(text, quick_replies=with_person(near, language))
-    able = say("can_do_company", language, company=company) if examples else say("can_do", language)
+        able, offers = "", tuple[str, ...]()
+    elif near:
+        able, offers = say("nearest", language), near
+    else:
+        able = say("can_do_company", language, company=company) if examples else say("can_do", language)
+        offers = examples
     text = _joined(language, honest, able, say("offer_person", language))
-    return Reply(text, quick_replies=with_person(examples, language))
+    return Reply(text, quick_replies=with_person(offers, language))
 
 
 def hand_over(decision: Handoff, language: str, *, there: Availability, opening: str) -> Reply:

@@ -109,8 +109,7 @@ def fit_intents(
     """
     if not train.inside.any():
         raise KnowledgeError("No training text has an intent: all are 'oos'. Add examples of at least one.")
-    labels = [None if intent == OUT_OF_SCOPE else intent for intent in train.intents]
-    head = fit_head(train.texts, labels, encoder, seed=seed, progress=progress)
+    head = _head_of(train, encoder, seed=seed, progress=progress)
     own = signs_of_examples(head.fit)
     groups = [own]
     strange = signs_of_left_out_intents(head.fit, seed=seed)
@@ -141,11 +140,14 @@ def learned_from_all(
     """The same choices, the head fitted anew on the validation texts too: they have done their work as judges."""
     names = {*train.intents, OUT_OF_SCOPE}
     pairs = [(t, i) for t, i in zip(valid.texts, valid.intents, strict=True) if i in names]
-    texts = [*train.texts, *(text for text, _ in pairs)]
-    intents = [*train.intents, *(intent for _, intent in pairs)]
-    labels = [None if intent == OUT_OF_SCOPE else intent for intent in intents]
-    head = fit_head(texts, labels, encoder, seed=seed, progress=progress)
+    every = Labelled((*train.texts, *(t for t, _ in pairs)), (*train.intents, *(i for _, i in pairs)))
+    head = _head_of(every, encoder, seed=seed, progress=progress)
     return HeadModel(head, model.detector, model.threshold)
+
+
+def _head_of(texts: Labelled, encoder: Encoder, *, seed: int, progress: Progress | None) -> Head:
+    labels = [None if intent == OUT_OF_SCOPE else intent for intent in texts.intents]
+    return fit_head(texts.texts, labels, encoder, seed=seed, progress=progress)
 
 
 def measure_intents(model: IntentModel, test: Labelled) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from tiny_bert import write_tiny_bert
+from tiny_texts import FRAMES
+from tiny_texts import TEN as THINGS
 
 from chatbot.evaluate.intents import Labelled, fit_intents
 from fakes import FakeEncoder
@@ -19,8 +21,6 @@ from finetune.wordings import Text
 from knowledge.errors import ModelError
 
 EVERY_LAYER = TaskTable(first_layer=0, rank=0)
-FRAMES = {"track": "where is my {}", "return": "send back the {}", "price": "what does the {} cost"}
-THINGS = ["lamp", "chair", "table", "sofa", "desk", "shelf", "mirror", "carpet", "stool", "bed"]
 TEXTS = [frame.format(thing) for frame in FRAMES.values() for thing in THINGS]
 NAMES = [name for name in FRAMES for _ in THINGS]
 LABELS = np.repeat(np.arange(3), len(THINGS))

@@ -13,59 +13,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tiny_bert import write_tiny_bert
+from tiny_texts import FRAMES, TEN
 
-WORDS = [
-    "where",
-    "is",
-    "my",
-    "send",
-    "back",
-    "the",
-    "what",
-    "does",
-    "cost",
-    "lamp",
-    "chair",
-    "table",
-    "sofa",
-    "desk",
-    "shelf",
-    "mirror",
-    "carpet",
-    "stool",
-    "bed",
-]
-LEARN = """
-import json, sys
-from pathlib import Path
-import torch
-from chatbot.registry import Registry
-from finetune.classifier import TaskPace, TaskTable
-from finetune.examples import Example, split
-from finetune.intent import IntentRun, train_intent
-from finetune.processes import is_first, joined
-from finetune.run import Making
-
-torch.set_num_threads(1)
-folder, bert, accumulate = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-frames = {"track": "where is my {}", "return": "send back the {}", "price": "what does the {} cost"}
-things = ["lamp", "chair", "table", "sofa", "desk", "shelf", "mirror", "carpet", "stool", "bed"]
-texts = [Example(frame.format(thing), name) for name, frame in frames.items() for thing in things]
-parts = split(texts, data={}, text=lambda one: one.text, label=lambda one: one.label, seed=0)
-pace = TaskPace(epochs=2, learning_rate=1e-2, batch_size=4, accumulate=accumulate)
-run = IntentRun(model=TaskTable(first_layer=0, rank=4), train=pace)
-with joined():
-    place = folder if is_first() else folder / "helper"
-    making = Making(Registry(place / "models"), "a", folder / "work", lambda *_: None)
-    metrics = train_intent(parts, run, base=(bert, ("", "")), making=making)
-    if is_first():
-        print(json.dumps(metrics["epochs"]))
-"""
+CHILD = Path(__file__).with_name("learning_child.py")
 
 
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_bert(tmp_path_factory.mktemp("tiny"), WORDS, layers=2)
+    words = [word for frame in FRAMES.values() for thing in TEN for word in frame.format(thing).split()]
+    return write_tiny_bert(tmp_path_factory.mktemp("tiny"), words, layers=2)
 
 
 def learn(folder: Path, bert: Path, *, processes: int, accumulate: int) -> dict[str, Any]:
@@ -74,7 +30,7 @@ def learn(folder: Path, bert: Path, *, processes: int, accumulate: int) -> dict[
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(processes)}
-    command = [sys.executable, "-c", LEARN, str(folder), str(bert), str(accumulate)]
+    command = [sys.executable, str(CHILD), str(folder), str(bert), str(accumulate)]
     started = [
         subprocess.Popen(
             command,

@@ -12,6 +12,8 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_bert import write_tiny_bert
+from tiny_texts import FRAMES
+from tiny_texts import TEN as THINGS
 from typer.testing import CliRunner
 
 from chatbot.registry import Registry
@@ -24,8 +26,6 @@ from finetune.scalars import scalars_in
 from knowledge.errors import SettingsError
 from ui.cli import app
 
-FRAMES = {"track": "where is my {}", "return": "send back the {}", "price": "what does the {} cost"}
-THINGS = ["lamp", "chair", "table", "sofa", "desk", "shelf", "mirror", "carpet", "stool", "bed"]
 TEXTS = [Example(frame.format(thing), name) for name, frame in FRAMES.items() for thing in THINGS]
 EPOCHS, STEPS = 4, 3
 RUN = IntentRun(

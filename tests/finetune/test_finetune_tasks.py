@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tiny_bert import write_tiny_bert
+from tiny_texts import FRAMES
+from tiny_texts import TWELVE as THINGS
 
 from chatbot.evaluate.files import TaggedSentence
 from chatbot.registry import Registry
@@ -21,21 +23,6 @@ from finetune.slots import SlotsRun, SlotsTable, train_slots
 from finetune.tagging import SlotsPace, best_path, open_tagger
 from knowledge.errors import KnowledgeError, ModelError, SettingsError
 
-FRAMES = {"track": "where is my {}", "return": "send back the {}", "price": "what does the {} cost"}
-THINGS = [
-    "lamp",
-    "chair",
-    "table",
-    "sofa",
-    "desk",
-    "shelf",
-    "mirror",
-    "carpet",
-    "stool",
-    "bed",
-    "clock",
-    "rug",
-]
 CITIES = ["Paris", "Rome", "New York", "San Marino", "Oslo", "Cairo"]
 MODEL = TaskTable(first_layer=1, rank=8, longest=32)
 Base = tuple[Path, tuple[str, str]]

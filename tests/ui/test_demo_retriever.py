@@ -34,7 +34,7 @@ def test_its_thresholds_were_fitted_with_it(tmp_path: Path, models_cache: Path, 
     write_project(tmp_path, demo=True)
     settings = load_settings(tmp_path)
 
-    opened = settings.with_retriever(settings.retriever).knowledge.encoder.open(cache=models_cache, threads=1)
+    opened = settings.encoder.open(cache=models_cache, threads=1)
 
     assert shipped_calibration(settings).certificate.encoder == opened.fingerprint != encoder.fingerprint
 

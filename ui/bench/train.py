@@ -26,7 +26,6 @@ from ui.terminal import Report
 
 CLASSES = 50
 _RANK, _LONGEST, _BATCH, _RATE = 16, 64, 16, 5e-4
-_TARGETS = ["query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +132,8 @@ def _plain(task: Task) -> tuple[Any, Any]:
     from torch import nn
     from transformers import AutoModel, AutoTokenizer
 
+    from finetune.encoder import TARGETS
+
     class Plain(nn.Module):  # type: ignore[misc]  # torch is Any to the type checker
         """Mean pooling and one linear layer."""
 
@@ -142,7 +143,7 @@ def _plain(task: Task) -> tuple[Any, Any]:
             every = self.body.config.num_hidden_layers
             layers = list(range(min(task.first_layer, every - 1), every))
             config = LoraConfig(
-                r=_RANK, lora_alpha=2 * _RANK, target_modules=_TARGETS, layers_to_transform=layers
+                r=_RANK, lora_alpha=2 * _RANK, target_modules=TARGETS, layers_to_transform=layers
             )
             inject_adapter_in_model(config, self.body)
             self.head = nn.Linear(self.body.config.hidden_size, CLASSES)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ui.evaluation.page import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, shown, tables, template
+from ui.evaluation.page import BOTTOM, HEIGHT, LEFT, PLOT, RIGHT, TOP, WIDTH, shown, tables, template
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def render_model(task: str, name: str, metrics: Mapping[str, Any]) -> str:
             **tables({"settings": metrics.get("run", {}), "data": metrics.get("data", {})}),
         },
         shown=shown,
-        plot={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
+        plot=PLOT,
     )
 
 

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 WIDTH, HEIGHT = 420, 240
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 12, 36
+PLOT = {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM}
 LABELS = 210
 BAR = 22
 _BESIDE = ("task", "n", "seed", "seconds", "error")
@@ -59,7 +60,7 @@ def render(report: Mapping[str, Any], *, commands: Mapping[str, str]) -> str:
             for name, figures in runs.items()
             if figures.get("most_confused")
         },
-        plot={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
+        plot=PLOT,
         bars={"labels": LABELS, "step": BAR},
     )
 

@@ -66,9 +66,7 @@ def open_encoder() -> Encoder:
     from chatbot.settings import load_settings
 
     settings = load_settings()
-    return settings.with_retriever(settings.retriever).knowledge.encoder.open(
-        cache=settings.project.models_cache, threads=settings.project.threads
-    )
+    return settings.encoder.open(cache=settings.project.models_cache, threads=settings.project.threads)
 
 
 def rounded(value: Any) -> Any:
