@@ -29,10 +29,11 @@ from chatbot.decide.weighing import weigh
 from chatbot.dialogues import Dialogues
 from chatbot.handoff.desk import SqlDesk
 from chatbot.live import Live
+from chatbot.memory import open_classifier, with_chats
 from chatbot.record.migrate import upgrade
 from chatbot.record.remarks import Remarks
 from chatbot.record.store import SqlTurnStore
-from chatbot.registry import Registry, asked_of
+from chatbot.registry import Registry
 from chatbot.retrievers import Retrievers, Searching
 from chatbot.settings import Settings
 from chatbot.sites.store import SiteStore
@@ -43,7 +44,7 @@ from knowledge.errors import KefuError
 from knowledge.sources.builtin import load_builtin_intents
 from knowledge.sources.intents import Intent, starters
 from knowledge.store import KnowledgeStore
-from knowledge.types import Entry, Retriever
+from knowledge.types import Retriever
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -126,7 +127,8 @@ def open_index(
     """The index, loaded; built where there is none or it does not fit, and brought up to date."""
     from knowledge.build import IndexService
 
-    index = IndexService(knowledge, encoder, settings.retrieval, index_folder(settings))
+    source = with_chats(knowledge, settings.retriever)
+    index = IndexService(source, encoder, settings.retrieval, index_folder(settings))
     index.open(progress=progress)
     return index
 
@@ -145,8 +147,8 @@ def build_index(settings: Settings, *, progress: Report = silent) -> str:
     from knowledge.build import build, info
 
     encoder, folder, retrieval = open_encoder(settings), index_folder(settings), settings.retrieval
-    knowledge = open_knowledge(settings)
-    build(knowledge, encoder, settings=retrieval, folder=folder, progress=progress, fresh=True)
+    source = with_chats(open_knowledge(settings), settings.retriever)
+    build(source, encoder, settings=retrieval, folder=folder, progress=progress, fresh=True)
     encoder.close()
     return str(info(folder)["describe"])
 
@@ -205,23 +207,24 @@ def all_intents(knowledge: KnowledgeStore) -> dict[str, Intent]:
 
 
 def open_reader(
-    settings: Settings, entries: Sequence[Entry], encoder: BatchingEncoder, *, intents: Sequence[Intent]
+    settings: Settings, index: IndexService, encoder: BatchingEncoder, *, intents: Sequence[Intent]
 ) -> Reader:
     """UNDERSTAND, fitted to the intents and to the wordings of the entries."""
-    from chatbot.understand.intent import IntentClassifier
     from chatbot.understand.reader import Reader
 
-    wordings = [question for entry in entries for question in entry.questions]
-    folder, chats = settings.search_folder / "intents", asked_of(settings.retriever, entries, intents)
+    snapshot, folder = index.snapshot, settings.search_folder / "intents"
+    classifier, reads_chats = open_classifier(
+        intents, encoder, snapshot, retriever=settings.retriever, folder=folder
+    )
     return Reader(
         intents=intents,
-        classifier=IntentClassifier.fit(intents, encoder, negatives=wordings, chats=chats, folder=folder),
-        wordings=wordings,
+        classifier=classifier,
+        wordings=[question for entry in snapshot.entries for question in entry.questions],
         bot_name=settings.project.bot_name,
         default_language=settings.languages.default,
         context_turns=settings.understanding.context_turns,
         timezone=ZoneInfo(settings.handoff.timezone),
-        reads_chats=bool(chats),
+        reads_chats=reads_chats,
     )
 
 
@@ -351,7 +354,7 @@ def _stages(
     entries = index.snapshot.entries
     fitted = calibration_in_force(settings, entries=len(entries), encoder=encoder.fingerprint)
     return Stages(
-        understander=open_reader(settings, entries, encoder, intents=list(intents.values())),
+        understander=open_reader(settings, index, encoder, intents=list(intents.values())),
         retriever=CalibratedRetriever(index, fitted[0]),
         policy=_rules(settings, intents, fitted, reads=reads_passages(chat)),
         weigh=lambda understood, hits: weigh(understood, hits, fitted[0].scales),

@@ -18,6 +18,7 @@ from chatbot.assemble import (
 )
 from chatbot.chats import Asked, in_context
 from chatbot.decide.thresholds import Calibration, CalibrationError, load_calibration, save_calibration
+from chatbot.memory import open_classifier, with_chats
 from chatbot.registry import asked_of, unseen_by
 from chatbot.settings import Settings
 from chatbot.types import Understanding
@@ -41,13 +42,13 @@ def calibrate_project(
     # Here, as most starts only look whether the thresholds still fit, and scikit-learn takes 2 s to load.
     from chatbot.decide.calibrate import certify, fit, judge, require_wordings
     from chatbot.decide.questions import asked_by_customers, hold_out
-    from chatbot.understand.intent import IntentClassifier, out_of_scope
+    from chatbot.understand.intent import out_of_scope
     from chatbot.understand.trial import held_out_guesses
     from knowledge.build import arrange
     from knowledge.search import SnapshotRetriever
 
     knowledge = open_knowledge(settings)
-    entries = list(knowledge.entries())
+    entries = list(with_chats(knowledge, settings.retriever).entries())
     strangers = [(language, text) for language in ("zh", "en") for text in out_of_scope(language)]
     unseen = unseen_by(settings.retriever)
     shown, questions = hold_out(entries, out_of_scope=strangers, seed=seed, unseen=unseen)
@@ -79,8 +80,8 @@ def calibrate_project(
         seed=seed,
     )
     if chats:
-        folder = settings.search_folder / "intents"
-        classifier = IntentClassifier.fit(intents, encoder, negatives=wordings, chats=chats, folder=folder)
+        folder, retriever = settings.search_folder / "intents", settings.retriever
+        classifier, _ = open_classifier(intents, encoder, index.snapshot, retriever=retriever, folder=folder)
         fitted = _weighing(fitted, chats, by_customers, classifier)
     save_calibration(fitted, calibration_path(settings))
     encoder.close()
@@ -110,6 +111,7 @@ def _understood(asked: Asked, classifier: IntentClassifier) -> Understanding:
         intent=guess.intent,
         confidence=guess.confidence,
         nearest=guess.nearest,
+        unanswered=guess.unanswered,
         read_as=read_as,
     )
 

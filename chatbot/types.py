@@ -64,6 +64,8 @@ class Understanding:
     """Cosine of the nearest example of `intent`; 0 where none was compared with."""
     stranger: float = 0.0
     """Cosine of the nearest sentence that no support bot should act on, as hits have theirs of stored questions."""
+    unanswered: float = 0.0
+    """How near what nothing answered in past chats is, as hits have their `nearness`; 0 where no chats are remembered."""
     sentiment: float = 0.0
     """-1 angry .. +1 happy."""
     rewritten: bool = False

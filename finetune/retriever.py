@@ -20,7 +20,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from chatbot.chats import write_chats
-from chatbot.registry import CHATS, HELD_OUT
+from chatbot.registry import CHATS, HELD_OUT, REMEMBERED
 from finetune.encoder import LearningEncoder
 from finetune.learning import Checkpoints, Learned, Pace, Work, learn
 from finetune.run import EncoderTable, Making, Run, curve, digest, model_card, new_model, write_model
@@ -87,6 +87,7 @@ def train_retriever(
         (place / HELD_OUT).write_text(json.dumps(held_out, ensure_ascii=False, indent=0) + "\n", "utf-8")
         if wordings.chats:
             write_chats(wordings.chats, place / CHATS)
+            write_chats(wordings.chats_learned, place / REMEMBERED)
         write_model(place, run, metrics, _card(making.name, metrics))
     return metrics
 
@@ -234,6 +235,7 @@ def _describe(wordings: Wordings, run: RetrieverRun) -> dict[str, Any]:
         "held_out": len(wordings.held_out),
         "asked_in_chats": sum(text.asked for text in wordings.learn),
         "chats_held_out": len(wordings.chats),
+        "chats_remembered": len(wordings.chats_learned),
         "locales": {locale: wordings.locales.count(locale) for locale in sorted(set(wordings.locales))},
         "data_sha256": digest([texts, run.model_dump()]),
         "run": run.model_dump(),

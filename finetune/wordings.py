@@ -50,6 +50,8 @@ class Wordings:
     """Of each group: groups of other languages are never taken for wrong."""
     chats: tuple[Chat, ...] = ()
     """Held out whole; what they ask is in `held_out`."""
+    chats_learned: tuple[Chat, ...] = ()
+    """The others; what they ask is in `learn`."""
 
     @property
     def groups(self) -> int:
@@ -114,6 +116,7 @@ def gather(
         tuple(held_out),
         tuple(group.locale for group in groups),
         tuple(chat for number, chat in enumerate(chats) if number in kept),
+        tuple(chat for number, chat in enumerate(chats) if number not in kept),
     )
 
 

@@ -103,7 +103,7 @@ def shared(found: Candidates, asked: Numbers) -> Candidates | None:
 def _scores(
     found: Candidates, documents: npt.NDArray[np.bool_], noise: float, method: Method, weights: Weights
 ) -> Scores:
-    cosines = above_noise(found.cosine_question, noise), above_noise(found.cosine_answer, noise)
+    cosines = above_noise(found.nearness, noise), above_noise(found.cosine_answer, noise)
     scores: Scores = np.where(
         documents, _sum(found, *cosines, DOCUMENT, method), _sum(found, *cosines, weights, method)
     ).astype(np.float32)

@@ -42,6 +42,8 @@ class Entry:
     """The standard question, then the similar ones; for a piece of a document its heading path."""
     negative_questions: tuple[str, ...] = ()
     """Questions that look like this one but must not be answered with it."""
+    asked: tuple[str, ...] = ()
+    """What customers asked in past chats that this answered, as it is encoded; its words are not looked for."""
 
 
 class KnowledgeSource(Protocol):

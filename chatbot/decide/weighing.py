@@ -23,7 +23,8 @@ def answer_features(hit: Hit, understanding: Understanding) -> dict[str, float]:
     return {
         "logit": _logit(hit.score),
         "intent": _logit(understanding.confidence),
-        "ahead": hit.features.get("cosine_question", 0.0) - understanding.nearest,
+        "ahead": hit.features.get("nearness", 0.0) - understanding.nearest,
+        "answered": hit.features.get("nearness", 0.0) - understanding.unanswered,
     }
 
 
@@ -31,8 +32,9 @@ def intent_features(understanding: Understanding, best: Hit | None) -> dict[str,
     """What speaks for the intent, beside the best stored answer."""
     return {
         "logit": _logit(understanding.confidence),
+        "answered": understanding.nearest - understanding.unanswered,
         "answer": _logit(best.score if best else 0.0),
-        "ahead": understanding.nearest - (best.features.get("cosine_question", 0.0) if best else 0.0),
+        "ahead": understanding.nearest - (best.features.get("nearness", 0.0) if best else 0.0),
     }
 
 

@@ -242,6 +242,13 @@ _BYE = re.compile(
     re.IGNORECASE,
 )
 _THANKS = re.compile(r"(?:谢谢?(?:你|您|啦|了|哈|哦|呀)*|多谢|唔该晒?|感谢|\b(?:thanks?(?: you)?|thx|ty|cheers)(?: (?:a lot|so much|\w+))?)\W*$", re.IGNORECASE)  # fmt: skip
+_THANKED = re.compile(r"谢谢?(?:你|您)?|多谢|唔该|感谢|\b(?:thanks?(?: you)?|thx)\b", re.IGNORECASE)
+_KIND = re.compile(
+    r"(?:\W|\b(?:you|ve|re|have|been|were|are|was|so|very|really|too|that|it|s|a|the|such|lovely|great|helpful|kind|nice|best|star|good|perfect|super|awesome|brilliant|sweet|quick|patient|much|all|everything|for|your|help|helping|helped|time|patience|answer|answers|info|job|me|today)\b"
+    r"|很|真|太|非常|特别|有?帮助|帮(?:了)?(?:我)?大忙了?|耐心|贴心|清楚|好|棒|快|了|你|您|的|服务|态度|回答|解答|帮忙)*",
+    re.IGNORECASE,
+)
+"""Praise, which wants nothing."""
 _NO_PLEASANTRY = re.compile(
     r"\d|不(?!错|客气)|^没(?!事|问题|有?了|有?别的)|(?<!^)没(?!事|问题)|订单|退|换|\b(?:no|not|don['’]?t|cancel|order|refund)\b",
     re.IGNORECASE,
@@ -276,9 +283,17 @@ def farewell(text: str) -> Literal["goodbye", "thanks"] | None:
     for kind, ending in endings:
         found = ending.search(text)
         if found:
-            before = text[: found.start()]
-            return kind if width(before) <= _LONGEST_BEFORE and not _NO_PLEASANTRY.search(before) else None
+            return kind if _says_little(text[: found.start()]) else None
+    praised = _THANKED.search(text)
+    if praised and _says_little(text[: praised.start()]) and _KIND.fullmatch(text, praised.end()):
+        return "thanks"
     return None
+
+
+def _says_little(before: str) -> bool:
+    return bool(_KIND.fullmatch(before)) or (
+        width(before) <= _LONGEST_BEFORE and not _NO_PLEASANTRY.search(before)
+    )
 
 
 def called_by(name: str) -> Callable[[str], str]:

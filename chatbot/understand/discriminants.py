@@ -14,6 +14,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from chatbot.chats import INTENT_PREFIX, Asked, in_context
 from chatbot.understand.logits import softmax
+from knowledge.index.pooling import nearness, pooled
+from knowledge.search import read_vectors
 from knowledge.sources.builtin import SMALLTALK
 from knowledge.types import Encoder, Matrix
 
@@ -23,6 +25,8 @@ _SHRINKAGES = (0.1, 0.3, 1.0)
 # A cosine to the nearest example adds to the discriminant: +0.5 points on BANKING77 and CLINC150 10-shot,
 # AUROC against out-of-scope .924 -> .935.
 _NEARNESS = 20.0
+
+_IN_CHATS = "_in_chats"
 
 Labels = npt.NDArray[np.int64]
 
@@ -34,10 +38,15 @@ def fit(
     chats: Sequence[Asked],
     encoder: Encoder,
     *,
+    remembered: Sequence[Asked] = (),
     strangers: Container[str],
     seed: int,
 ) -> dict[str, Matrix]:
-    """The head with its examples and curves, by name.
+    """The heads with their examples and curves, by name.
+
+    What was asked in chats has a head of its own: it knows, beside the examples, what each intent answered in the chats
+    that are remembered, and what stored answers did. On 843 messages of chats that nothing was fitted on, 111
+    of 163 that an intent answers are above the point with 10 % wrong ones; 56 without those chats.
 
     Args:
         names: Of the intents.
@@ -45,6 +54,7 @@ def fit(
         negatives: Questions that are none of the intents.
         chats: What was asked in chats that the encoder did not learn from.
         encoder: Whose vectors are used.
+        remembered: What was asked in others, and what answered it.
         strangers: Those of the negatives that no support bot should act on.
         seed: Of the folds.
     """
@@ -53,24 +63,59 @@ def fit(
     against = encoder.encode_queries(list(negatives))
     business = np.array([not name.startswith(SMALLTALK) for name in names])[owners]
     kept = _unlike(against, vectors[business], owners[business])
-    asked = encoder.encode_queries([in_context(one.text, one.after) for one in chats])
-    meant = np.array([_intent_of(one, names) for one in chats], np.int64)
-    labels = np.concatenate([owners, np.full(len(kept), len(names), np.int64)])
-    order = np.argsort(labels, kind="stable")  # `nearest_cosines` wants the rows of a class together
-    every, labels = np.concatenate([vectors, against[kept]])[order], labels[order]
+    every, labels = _sorted(
+        np.concatenate([vectors, against[kept]]),
+        np.concatenate([owners, np.full(len(kept), len(names), np.int64)]),
+    )
     # The products are small; BLAS threads would only wait for each other (4.5 s against 0.1 s on a busy machine).
     with threadpool_limits(limits=1, user_api="blas"):
         head, alone = _fit_and_calibrate(every, labels, len(names) + 1, seed=seed)
-        in_chats = _calibrate_in_chats(head, every, labels, asked, meant) if chats else alone
+    arrays = {**head, "examples": every, "owners": labels.astype(np.float32), "calibration": alone}
+    in_chats = _with_chats(every, labels, chats, remembered, names, encoder) if chats else {}
     foreign = against[[text in strangers for text in negatives]]
+    return {**arrays, "strangers": foreign, **{name + _IN_CHATS: one for name, one in in_chats.items()}}
+
+
+def head_in_chats(arrays: Mapping[str, Matrix]) -> dict[str, Matrix]:
+    """Of what `fit` made, the head, examples and curve for messages that are read after what was said before; {} for none."""
+    return {name.removesuffix(_IN_CHATS): one for name, one in arrays.items() if name.endswith(_IN_CHATS)}
+
+
+def _with_chats(
+    examples: Matrix,
+    owners: Labels,
+    chats: Sequence[Asked],
+    remembered: Sequence[Asked],
+    names: Sequence[str],
+    encoder: Encoder,
+) -> dict[str, Matrix]:
+    asked = read_vectors(encoder, [one.text for one in chats], [_reading(one) for one in chats])
+    meant, answered = (
+        np.array([_intent_of(one, names) for one in some], np.int64) for some in (chats, remembered)
+    )
+    known = encoder.encode_queries([in_context(one.text, one.after) for one in remembered])
+    every, labels = _sorted(np.concatenate([examples, known]), np.concatenate([owners, answered]))
+    with threadpool_limits(limits=1, user_api="blas"):
+        head = _fit_head(every, labels, len(names) + 1, _SHRINKAGES[1])
+        curve = _calibrate_in_chats(head, every, labels, asked, meant)
+    unanswered = known[[not one.answers for one in remembered]]
     return {
         **head,
         "examples": every,
         "owners": labels.astype(np.float32),
-        "strangers": foreign,
-        "calibration": alone,
-        "in_chats": in_chats,
+        "calibration": curve,
+        "unanswered": unanswered,
     }
+
+
+def _reading(asked: Asked) -> str:
+    return in_context(asked.text, asked.after) if asked.after else ""
+
+
+def _sorted(vectors: Matrix, owners: Labels) -> tuple[Matrix, Labels]:
+    """The rows of a class together, as `nearest_cosines` wants them."""
+    order = np.argsort(owners, kind="stable")
+    return vectors[order], owners[order]
 
 
 def _intent_of(asked: Asked, names: Sequence[str]) -> int:
@@ -85,7 +130,7 @@ def _calibrate_in_chats(
 ) -> Matrix:
     """The curve of what was asked in chats, of which the head has seen nothing."""
     classes = len(head["biases"])
-    nearest = nearest_cosines(asked, examples, owners, classes)
+    nearest = near_in_chats(asked, examples, owners, classes)
     probabilities = class_probabilities(head, asked, nearest)
     right = (probabilities[:, :-1].argmax(axis=1) == meant).astype(np.int64)
     return _calibrate(curve_features(probabilities, nearest), right, meant == classes - 1)
@@ -195,6 +240,20 @@ def nearest_cosines(vectors: Matrix, examples: Matrix, owners: npt.NDArray[Any],
     best = np.full((len(vectors), classes), -1.0, np.float32)
     best[:, present] = np.maximum.reduceat(all_products(vectors, examples), starts, axis=1)
     return best
+
+
+def near_in_chats(vectors: Matrix, examples: Matrix, owners: npt.NDArray[Any], classes: int) -> Matrix:
+    """As `nearest_cosines`, by the smooth maximum: of many messages the near ones count together."""
+    present, starts = np.unique(owners.astype(np.int64), return_index=True)
+    near = np.full((len(vectors), classes), -1.0, np.float32)
+    summed = np.add.reduceat(nearness(all_products(vectors, examples)), starts, axis=1)
+    near[:, present] = pooled(summed)
+    return near
+
+
+def nearness_to(vector: Matrix, rows: Matrix) -> float:
+    """The smooth maximum of a vector's cosines, shape (1, hidden), to all rows; 0 without any."""
+    return float(pooled(nearness(all_products(vector, rows)).sum(axis=1))[0]) if len(rows) else 0.0
 
 
 def all_products(vectors: Matrix, rows: Matrix) -> Matrix:

@@ -16,7 +16,7 @@ import os
 import random
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -30,16 +30,20 @@ from chatbot.understand.discriminants import (
     class_probabilities,
     curve_features,
     fit,
+    head_in_chats,
+    near_in_chats,
     nearest_cosines,
+    nearness_to,
 )
 from chatbot.understand.language import tidy
 from chatbot.understand.logits import sigmoid
 from knowledge.clean import normalise
+from knowledge.search import read_vectors
 from knowledge.sources.builtin import SMALLTALK
 from knowledge.sources.intents import Intent
 from knowledge.types import Encoder, Matrix
 
-_RECIPE = "6"
+_RECIPE = "9"
 """Part of a stored classifier's version; count it up when fitting changes what it yields."""
 _MOST_NEGATIVES = 600
 _CERTAIN = 0.999
@@ -62,6 +66,8 @@ class Guess:
     """Cosine of the intent's nearest example."""
     stranger: float = 0.0
     """Cosine of the nearest sentence that no support bot should act on."""
+    unanswered: float = 0.0
+    """How near what nothing answered in past chats is; 0 where none are remembered."""
     exact: bool = False
     """Word for word an example, or a question of the knowledge."""
 
@@ -84,6 +90,7 @@ class IntentClassifier:
         self._names = list(names)
         self._wordings = dict(wordings)
         self._arrays = dict(arrays)
+        self._in_chats = head_in_chats(arrays)
         self._outside = outside
         self.version = version
 
@@ -96,6 +103,8 @@ class IntentClassifier:
         negatives: Sequence[str] = (),
         strangers: Sequence[str] | None = None,
         chats: Sequence[Asked] = (),
+        remembered: Sequence[Asked] = (),
+        knowing: Encoder | None = None,
         seed: int = 0,
         folder: Path | None = None,
     ) -> IntentClassifier:
@@ -108,6 +117,8 @@ class IntentClassifier:
                 600 is used, without those that say what an example says.
             strangers: Sentences that no support bot should act on; None takes the built-in ones.
             chats: What was asked in chats that the encoder did not learn from, for one that learned to read chats.
+            remembered: What was asked in others, and what answered it.
+            knowing: The encoder over an index, which has most of these vectors already; None takes `encoder`.
             seed: Of the sample and the folds.
             folder: Where the result is kept and found again, so that a restart encodes nothing.
         """
@@ -115,14 +126,27 @@ class IntentClassifier:
         outside = frozenset(map(normalise, negatives)) - wordings.keys()
         strangers = out_of_scope() if strangers is None else strangers
         sample = _sample(negatives, strangers, wordings, seed=seed)
-        version = _version(wordings, sample, chats, encoder.fingerprint, seed)
+        version = _version(wordings, sample, [*chats, *remembered], encoder.fingerprint, seed)
         path = folder / f"intents-{version}.npz" if folder else None
         if path and (stored := _load(path)):
             names, arrays = stored
             return cls(encoder, names, wordings, arrays, outside=outside, version=version)
         names = list(dict.fromkeys(wordings.values()))
         foreign = set(map(tidy, strangers))
-        arrays = fit(names, wordings, sample, chats, encoder, strangers=foreign, seed=seed) if names else {}
+        arrays = (
+            fit(
+                names,
+                wordings,
+                sample,
+                chats,
+                knowing or encoder,
+                remembered=remembered,
+                strangers=foreign,
+                seed=seed,
+            )
+            if names
+            else {}
+        )
         if path:
             _save(path, names, arrays)
         return cls(encoder, names, wordings, arrays, outside=outside, version=version)
@@ -145,15 +169,20 @@ class IntentClassifier:
             return Guess(exact=True)
         if not self._names or not query:
             return Guess()
-        vector = self._encoder.encode_queries([read_as or query])
-        nearest = nearest_cosines(
-            vector, self._arrays["examples"], self._arrays["owners"], len(self._names) + 1
-        )
-        probabilities = class_probabilities(self._arrays, vector, nearest)
-        features = curve_features(probabilities, nearest)
-        curve = self._arrays["in_chats" if read_as else "calibration"]
+        vector = read_vectors(self._encoder, [query], [read_as])
+        guess = self._guess(vector, in_chats=bool(read_as and self._in_chats))
+        stranger = float(all_products(vector, self._arrays["strangers"]).max(initial=0.0))
+        unanswered = nearness_to(vector, self._in_chats["unanswered"]) if self._in_chats else 0.0
+        return replace(guess, stranger=stranger, unanswered=unanswered)
+
+    def _guess(self, vector: Matrix, *, in_chats: bool) -> Guess:
+        """The best intent of a vector, by what the examples say alone or with what was asked in chats."""
+        head, cosines = (self._in_chats, near_in_chats) if in_chats else (self._arrays, nearest_cosines)
+        nearest = cosines(vector, head["examples"], head["owners"], len(self._names) + 1)
+        probabilities = class_probabilities(head, vector, nearest)
+        features, curve = curve_features(probabilities, nearest), head["calibration"]
         confidence = float(sigmoid(features @ curve[:-1] + curve[-1])[0])
-        if nearest[0, -1] > _SAME:
+        if not in_chats and nearest[0, -1] > _SAME:
             confidence = 0.0
         inside = probabilities[0, :-1]
         order = np.argsort(-inside, kind="stable")[:_SHOWN]
@@ -161,8 +190,7 @@ class IntentClassifier:
         scores = {
             self._names[place]: round(min(confidence, float(inside[place]) * scale), 4) for place in order
         }
-        stranger = float(all_products(vector, self._arrays["strangers"]).max(initial=0.0))
-        return Guess(self._names[order[0]], confidence, scores, float(nearest[0, order[0]]), stranger)
+        return Guess(self._names[order[0]], confidence, scores, float(nearest[0, order[0]]))
 
 
 def out_of_scope(language: str | None = None) -> list[str]:

@@ -284,28 +284,26 @@ class Reader:
 
     def _question(self, heard: _Heard, recent: Sequence[Turn]) -> Understanding:
         bare = heard.text if self._classifier.exact(heard.text) else acts.without_courtesy(heard.text)
-        query, other, read_as = self._readings(bare, recent)
+        query, other, read_as, follows = self._readings(bare, recent)
         guess = self._classifier.classify(without_numbers(query), read_as=read_as)
-        if query != bare and other:
+        if follows and other:
             # "and if the price drops?" after gifts: a wish of its own, though it begins like a follow-up.
             guess = max(guess, self._classifier.classify(other), key=lambda one: one.confidence)
         task = task_of(recent, self._intents)
         if guess.intent is None:
             return replace(
                 _understanding(query, "ask"),
-                rewritten=query != bare,
+                rewritten=follows,
                 read_as="" if guess.exact else read_as,
                 new_words=tuple(content_words(bare)),
-                nearest=guess.nearest,
-                stranger=guess.stranger,
             )
         codes = {} if guess.exact else codes_in(self._intents, heard.text, today=heard.day)
-        if guess.intent.startswith(SMALLTALK) and query == bare and not codes and is_smalltalk(guess, bare):
+        if guess.intent.startswith(SMALLTALK) and not follows and not codes and is_smalltalk(guess, bare):
             return replace(
                 _understanding(bare, "smalltalk", intent=guess.intent, confidence=guess.confidence),
                 scores=guess.scores,
             )
-        guess = guess if read_as else staying(guess, task, bare, follows=query != bare)
+        guess = guess if read_as else staying(guess, task, bare, follows=follows)
         if codes:
             guess = self._about_codes(heard, task, codes, guess if read_as else None)
         elif not guess.exact and (started := code_begun(self._intents, heard.text)):
@@ -321,25 +319,27 @@ class Reader:
         )
         return replace(
             understood,
-            rewritten=query != bare,
+            rewritten=follows,
             other_reading="" if guess.exact or codes else other,
             read_as="" if guess.exact or codes else read_as,
             new_words=tuple(content_words(bare)),
             stays=stays,
             nearest=guess.nearest,
             stranger=guess.stranger,
+            unanswered=guess.unanswered,
             scores=guess.scores,
         )
 
-    def _readings(self, bare: str, recent: Sequence[Turn]) -> tuple[str, str, str]:
-        """The message as a question of its own, its other reading, and what an encoder that learned chats reads."""
+    def _readings(self, bare: str, recent: Sequence[Turn]) -> tuple[str, str, str, bool]:
+        """What is looked up, its other reading, what an encoder that learned chats reads; whether it is a follow-up."""
         if self._classifier.exact(bare):
-            return bare, "", ""
+            return bare, "", "", False
         query = self._rewriter.standalone(bare, recent)
+        follows = query != bare
         if self._titles is None:
-            return query, self._rewriter.other_reading(bare, recent), ""
+            return query, self._rewriter.other_reading(bare, recent), "", follows
         said = said_in(conversation_of(recent), self._titles)
-        return query, "", in_context(bare, said) if said else ""
+        return (bare, "", in_context(bare, said), follows) if said else (query, "", "", follows)
 
     def _about_codes(
         self, heard: _Heard, task: Task | None, codes: dict[str, list[str]], in_chat: Guess | None

@@ -117,7 +117,7 @@ class VectorStoreRetriever:
 
 def _documents(entry: Entry) -> list[Document]:
     passage = entry.passage
-    questions, text, negatives = texts_of(entry)
+    questions, text, negatives, asked = texts_of(entry)
     about = {
         "passage_id": passage.id,
         "passage_text": passage.text,
@@ -129,7 +129,7 @@ def _documents(entry: Entry) -> list[Document]:
         "quick_replies": json.dumps(passage.quick_replies, ensure_ascii=False),
     }
     parts = [
-        *(("question", item.text) for item in questions),
+        *(("question", item.text) for item in (*questions, *asked)),
         ("text", text.text),
         *(("negative", item.text) for item in negatives),
     ]

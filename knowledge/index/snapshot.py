@@ -11,10 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from knowledge.index.faiss import Rows
+from knowledge.index.pooling import nearness, pooled
 from knowledge.index.texts import EncodedTexts, Text, text_of
 from knowledge.items import FAQ_PREFIX
 from knowledge.lexical import TOKENIZER_VERSION, Bm25, Ids, Scores, bare, bare_of, fold, simplify, tokenize
 from knowledge.types import Entry, Matrix
+
+_NOTHING = np.zeros(0, np.float32), np.zeros(0, np.int64)
+_DEEPER = 4
+"""Times so many rows are looked at where messages of chats are among them."""
 
 Numbers = npt.NDArray[np.int64]
 """Positions of passages in a snapshot; int64, shape (n,)."""
@@ -29,6 +34,12 @@ class Placed:
     """At least one."""
     text: int
     negatives: tuple[int, ...]
+    asked: tuple[int, ...] = ()
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """All of them."""
+        return (*self.questions, self.text, *self.negatives, *self.asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +60,10 @@ class Candidates:
     passages: Numbers
     cosine_question: Matrix
     """Best over the wordings; 0 without a vector."""
+    cosine_asked: Matrix
+    """Best over what was asked in past chats; 0 where nothing was."""
+    nearness: Matrix
+    """Of wordings and what was asked together: their smooth maximum; `cosine_question` where no chats are known."""
     cosine_answer: Matrix
     bm25: Scores
     """Divided by the best of the index; 0..1."""
@@ -79,13 +94,13 @@ def all_texts(entries: Iterable[Entry]) -> list[Text]:
     """Everything of these entries that is encoded."""
     texts: list[Text] = []
     for entry in entries:
-        questions, text, negatives = texts_of(entry)
-        texts += [*questions, text, *negatives]
+        questions, text, negatives, asked = texts_of(entry)
+        texts += [*questions, text, *negatives, *asked]
     return texts
 
 
-def texts_of(entry: Entry) -> tuple[list[Text], Text, list[Text]]:
-    """Questions, text and negative questions of an entry as they are encoded.
+def texts_of(entry: Entry) -> tuple[list[Text], Text, list[Text], list[Text]]:
+    """Questions, text, negative questions of an entry, and what was asked in chats, as they are encoded.
 
     A piece of a document is encoded under its heading, without which it often does not say what it is about.
     """
@@ -96,17 +111,20 @@ def texts_of(entry: Entry) -> tuple[list[Text], Text, list[Text]]:
         [text_of("question", wording) for wording in wordings],
         text_of("text", body),
         [text_of("question", wording) for wording in entry.negative_questions if wording.strip()],
+        [text_of("question", message) for message in entry.asked],
     )
 
 
 def place(entry: Entry, texts: EncodedTexts) -> Placed:
     """Look up the rows of an entry whose texts are all encoded."""
-    questions, text, negatives = texts_of(entry)
+    questions, text, negatives, asked = texts_of(entry)
+    own = tuple(dict.fromkeys(map(texts.row, questions)))
     return Placed(
         entry,
-        tuple(dict.fromkeys(map(texts.row, questions))),
+        own,
         texts.row(text),
         tuple(dict.fromkeys(map(texts.row, negatives))),
+        tuple(row for row in dict.fromkeys(map(texts.row, asked)) if row not in own),
     )
 
 
@@ -116,7 +134,7 @@ def digest_of(placed: Iterable[Placed], texts: EncodedTexts, *, encoder: str) ->
     summed = hashlib.sha256(f"{encoder}\0{TOKENIZER_VERSION}\0".encode())
     for item in sorted(placed, key=lambda item: item.entry.passage.id):
         summed.update(item.entry.passage.id.encode() + b"\0")
-        for row in (*item.questions, item.text, *item.negatives):
+        for row in item.rows:
             summed.update(keys[row])
     return summed.hexdigest()
 
@@ -133,8 +151,16 @@ class Snapshot:
         items = list(self.placed.values())
         self._questions, self._question_start = _ragged([item.questions for item in items])
         self._negatives, self._negative_start = _ragged([item.negatives for item in items])
+        self._in_chats, self._in_chats_start = _ragged([item.asked for item in items])
         self._text = np.fromiter((item.text for item in items), np.int64, len(items))
-        self._owners, self._owner_start = self._owners_of_rows()
+        every, count = np.arange(len(items)), len(texts.vectors)
+        asking = np.repeat(every, np.diff(self._in_chats_start))
+        rows = np.concatenate([self._questions, self._text, self._in_chats])
+        owners = np.concatenate([np.repeat(every, np.diff(self._question_start)), every, asking])
+        self._owners, self._owner_start = _owned(rows, owners, count)
+        """Passages of each row: those it is a question or the text of, or a message that they answered."""
+        self._askers, self._asker_start = _owned(self._in_chats, asking, count)
+        """Those that it is a message of."""
         self._words, self._word_start = self._words_of_rows()
         self.bm25 = Bm25([self._document(item) for item in items], len(texts.vocabulary))
         self._row_weight = self._shared(
@@ -154,7 +180,7 @@ class Snapshot:
 
     def dead_rows(self) -> int:
         """Rows that no entry uses any more."""
-        used = np.unique(np.concatenate([self._questions, self._negatives, self._text]))
+        used = np.unique(np.concatenate([self._questions, self._negatives, self._in_chats, self._text]))
         return len(self.texts.vectors) - len(used)
 
     def candidates(
@@ -172,11 +198,13 @@ class Snapshot:
         scores = self.bm25.scores(known)
         exact = np.asarray(self._by_bare.get(query.bare, ()), np.int64)
         found = [exact, *([_best(scores, depth)] if words else [])]
+        near = _NOTHING
         if vector is not None:
-            rows = self.texts.vectors.search(vector, depth)[1]
-            found.append(_pick(self._owners, self._owner_start, rows)[0])
+            # Much was asked of few passages: the same depth would find fewer of them.
+            near = self.texts.vectors.search(vector, _DEEPER * depth if len(self._in_chats) else depth)
+            found.append(_pick(self._owners, self._owner_start, near[1])[0])
         passages = np.unique(np.concatenate(found))
-        return self._describe(passages, scores, known, unknown, vector, exact)
+        return self._describe(passages, scores, known, unknown, vector, near, exact)
 
     def folded(self, wording: str) -> str:
         """`fold` of a text of this snapshot, remembered."""
@@ -203,6 +231,7 @@ class Snapshot:
         known: Ids,
         unknown: int,
         vector: Matrix | None,
+        found: tuple[Matrix, Numbers],
         exact: Numbers,
     ) -> Candidates:
         count = len(passages)
@@ -215,15 +244,20 @@ class Snapshot:
         text = np.minimum(self._shared(self._text[passages], weights), whole)
         overlap = _best_of(shared, starts) / whole
         zeros = np.zeros(count, np.float32)
-        question, answer, refused = zeros, zeros, np.zeros(count, np.bool_)
+        question, answer, asked, near, refused = zeros, zeros, zeros, zeros, np.zeros(count, np.bool_)
         if vector is not None and count:
             cosines = self.texts.vectors.vectors(np.concatenate([rows, self._text[passages]])) @ vector
-            question, answer = _best_of(cosines[: len(rows)], starts), cosines[len(rows) :]
+            wordings, answer = cosines[: len(rows)], cosines[len(rows) :]
+            question = near = _best_of(wordings, starts)
             refused = self._refused(passages, question, vector)
+            if len(self._in_chats):
+                near, asked = self._with_chats(passages, nearness(wordings), starts, found)
         is_exact = np.isin(passages, exact)
         return Candidates(
             passages=passages,
             cosine_question=question,
+            cosine_asked=asked,
+            nearness=near,
             cosine_answer=answer,
             bm25=scores[passages] / max(float(scores.max(initial=0.0)), 1e-6),
             overlap=overlap,
@@ -232,6 +266,22 @@ class Snapshot:
             exact=is_exact,
             refused=refused & ~is_exact,
         )
+
+    def _with_chats(
+        self, passages: Numbers, near: Matrix, starts: Numbers, found: tuple[Matrix, Numbers]
+    ) -> tuple[Matrix, Matrix]:
+        """How near passages are by wordings and what was asked in chats together, and the best cosine of the latter.
+
+        Only the rows that were found take part: what is farther adds nothing, and its cosine is at most the least of
+        theirs.
+        """
+        summed = np.add.reduceat(near, starts)
+        asked = np.full(len(passages), found[0].min(initial=1.0), np.float32)
+        owners, cosines = _pick_with(self._askers, self._asker_start, found[1], found[0])
+        places = np.searchsorted(passages, owners)
+        np.add.at(summed, places, nearness(cosines))
+        np.maximum.at(asked, places, cosines)
+        return pooled(summed), asked
 
     def _refused(self, passages: Numbers, question: Matrix, vector: Matrix) -> npt.NDArray[np.bool_]:
         refused = np.zeros(len(passages), np.bool_)
@@ -260,15 +310,6 @@ class Snapshot:
     def _document(self, item: Placed) -> Ids:
         rows = [*item.questions, item.text]
         return np.concatenate([self.texts.tokens[row] for row in rows])
-
-    def _owners_of_rows(self) -> tuple[Numbers, Numbers]:
-        """Passages of each row: those it is a question or the text of."""
-        passages = np.repeat(np.arange(len(self._text)), np.diff(self._question_start))
-        rows = np.concatenate([self._questions, self._text])
-        owners = np.concatenate([passages, np.arange(len(self._text))])
-        order = np.argsort(rows, kind="stable")
-        counts = np.bincount(rows, minlength=len(self.texts.vectors))
-        return owners[order], np.concatenate([[0], np.cumsum(counts)])
 
     def _words_of_rows(self) -> tuple[Numbers, Numbers]:
         """Distinct tokens of each row, and one that weighs nothing, so that no row is empty."""
@@ -314,6 +355,17 @@ def _ragged(lists: Sequence[Sequence[int]]) -> tuple[Numbers, Numbers]:
     flat = np.fromiter((item for items in lists for item in items), np.int64)
     lengths = np.fromiter((len(items) for items in lists), np.int64, len(lists))
     return flat, np.concatenate([[0], np.cumsum(lengths)])
+
+
+def _owned(rows: Numbers, owners: Numbers, count: int) -> tuple[Numbers, Numbers]:
+    """The owners of each of `count` rows, end to end, and where each begins."""
+    begins = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=count))])
+    return owners[np.argsort(rows, kind="stable")], begins
+
+
+def _pick_with(flat: Numbers, start: Numbers, which: Numbers, values: Matrix) -> tuple[Numbers, Matrix]:
+    """The lists at `which`, end to end, and the value of its list with each."""
+    return _pick(flat, start, which)[0], np.repeat(values, start[which + 1] - start[which])
 
 
 def _pick(flat: Numbers, start: Numbers, which: Numbers) -> tuple[Numbers, Numbers]:

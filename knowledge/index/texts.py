@@ -7,7 +7,7 @@ now is looked up by content, and only what is new is encoded. Two FAQs with the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
@@ -114,6 +114,46 @@ class EncodedTexts:
         words = (folder / VOCABULARY).read_text("utf-8")
         vocabulary = Vocabulary(words.split("\n") if words else [])
         return cls(rows, VectorIndex.load(folder), tokens, vocabulary)
+
+
+class KnowingEncoder:
+    """An encoder that looks up what an index has encoded already; implements Encoder.
+
+    Args:
+        encoder: The one that made the index.
+        texts: Of the index.
+    """
+
+    def __init__(self, encoder: Encoder, texts: EncodedTexts) -> None:
+        self._encoder, self._texts = encoder, texts
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the encoder."""
+        return self._encoder.fingerprint
+
+    @property
+    def dimension(self) -> int:
+        """Of the encoder."""
+        return self._encoder.dimension
+
+    def encode_queries(self, texts: Sequence[str]) -> Matrix:
+        """What customers ask; float32, shape (len(texts), dimension), L2 norm 1."""
+        return self._encode("question", texts, self._encoder.encode_queries)
+
+    def encode_passages(self, texts: Sequence[str]) -> Matrix:
+        """What the company wrote; float32, shape (len(texts), dimension), L2 norm 1."""
+        return self._encode("text", texts, self._encoder.encode_passages)
+
+    def _encode(self, role: Role, texts: Sequence[str], encode: Callable[[Sequence[str]], Matrix]) -> Matrix:
+        rows = [self._texts.rows.get(text_of(role, text).key, -1) for text in texts]
+        known = np.array([row >= 0 for row in rows], np.bool_)
+        matrix = np.empty((len(texts), self.dimension), np.float32)
+        if known.any():
+            matrix[known] = self._texts.vectors.vectors(np.array([row for row in rows if row >= 0], np.int64))
+        if not known.all():
+            matrix[~known] = encode([text for text, row in zip(texts, rows, strict=True) if row < 0])
+        return matrix
 
 
 def encode(texts: Sequence[Text], encoder: Encoder, *, progress: Progress | None = None) -> Matrix:

@@ -13,13 +13,22 @@ import torch
 from click.testing import Result
 from typer.testing import CliRunner
 
-from chatbot.assemble import Service, open_service
+from chatbot.assemble import Service, open_retriever, open_service
 from chatbot.settings import load_settings
 from knowledge.types import Hit
 from ui.cli import app
 
 DEMO = Path(__file__).resolve().parents[2] / "knowledge" / "data" / "demo"
 QUICK = "[model]\nfirst_layer = 10\nrank = 4\nlongest = 32\n\n[train]\nepochs = 1\nlearning_rate = 1e-3\n"
+CHATS = [
+    {
+        "locale": "en",
+        "messages": [{"text": f"{opening} thing {number}", "answers": [f"faq:ord-0{number}-en"]}],
+    }
+    for number in range(1, 6)
+    for opening in ("tell me about", "and what of")
+]
+LATER = {"locale": "en", "messages": [{"text": "the moon stone", "answers": ["faq:ord-02-en"]}]}
 
 pytestmark = pytest.mark.models
 
@@ -119,3 +128,22 @@ def test_a_model_that_finds_less_is_refused(project: Path) -> None:
     assert refused.exit_code == 1
     assert "10.0%" in str(refused.exception)
     assert not (project / "models" / "promoted.json").exists()
+
+
+def test_chats_that_came_later_are_remembered_without_training(project: Path) -> None:
+    (project / "chats.jsonl").write_text("\n".join(map(json.dumps, CHATS)) + "\n")
+    (project / "later.jsonl").write_text(json.dumps(LATER) + "\n")
+    chats = ("--chats", str(project / "chats.jsonl"))
+    done = kefu("train", "retriever", "--config", str(project / "run.toml"), "--name", "first", *chats)
+    assert done.exit_code == 0, done.output
+
+    more = kefu("models", "remember", "first", "--chats", str(project / "later.jsonl"), "--name", "second")
+    again = kefu("models", "remember", "second", "--chats", str(project / "later.jsonl"), "--name", "third")
+
+    assert more.exit_code == 0, more.output
+    assert "second remembers 1 more chats." in more.output
+    assert again.exit_code == 1
+    assert "knows all of these chats" in str(again.exception)
+    assert kefu("models", "promote", "retriever", "second", "--force").exit_code == 0
+    found = open_retriever(load_settings(project)).search("the moon stone")
+    assert found[0].passage.id == "faq:ord-02-en"

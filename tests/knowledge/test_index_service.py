@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from fakes import FakeEncoder
 from knowledge.build import IndexService, arrange, build, info, verify
 from knowledge.errors import IndexMismatchError
 from knowledge.index.manifest import current
+from knowledge.index.texts import KnowingEncoder
 from knowledge.settings import RetrievalSettings
 from knowledge.types import Entry, Hit, Matrix, Passage, Source
 
@@ -406,3 +408,38 @@ def test_a_snapshot_can_be_arranged_in_memory_alone(encoder: CountingEncoder, so
 
     assert len(snapshot) == 3
     assert snapshot.version.startswith("0-")
+
+
+def test_what_the_index_has_encoded_is_looked_up() -> None:
+    passage = Passage("faq:a", "Answer a.", "Where is my order?", "faq", "en")
+    entry = Entry(passage, ("Where is my order?",), asked=("and now < Where is my order?",))
+    snapshot, encoder = arrange([entry], FakeEncoder(), settings=SETTINGS), CountingEncoder()
+    knowing = KnowingEncoder(encoder, snapshot.texts)
+    asked = ["new", "and now < Where is my order?", "Where is my order?", "newer"]
+
+    vectors = knowing.encode_queries(asked)
+
+    assert len(encoder.asked) == 2
+    assert vectors == pytest.approx(FakeEncoder().encode_queries(asked), abs=1e-3)  # the index keeps 16 bits
+    assert knowing.encode_passages(["Answer a."]) == pytest.approx(
+        FakeEncoder().encode_passages(["Answer a."]), abs=1e-3
+    )
+    assert len(encoder.asked) == 2
+    assert (knowing.fingerprint, knowing.dimension) == (encoder.fingerprint, encoder.dimension)
+    assert knowing.encode_queries([]).shape == (0, 256)
+
+
+def test_what_was_asked_in_chats_is_kept_on_disk_and_changes_the_version(tmp_path: Path) -> None:
+    source = MemorySource()
+    source.put("a", "Where is my order?")
+    without = build(source, FakeEncoder(), settings=SETTINGS, folder=tmp_path).version
+    source.kept["faq:a"] = replace(source.kept["faq:a"], asked=("the shiny thing",))
+    built = build(source, FakeEncoder(), settings=SETTINGS, folder=tmp_path)
+
+    encoder = CountingEncoder()
+    service = IndexService(source, encoder, SETTINGS, tmp_path).open()
+
+    assert service.version == built.version != without
+    assert encoder.asked == []
+    assert service.search("the shiny thing", 1)[0].features["cosine_asked"] == pytest.approx(1, abs=1e-3)
+    service.close()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from fakes import FakeEncoder
 from knowledge.build import arrange
 from knowledge.fusion import OTHER_LANGUAGE, Method, above_noise
 from knowledge.index.snapshot import Snapshot
-from knowledge.search import SnapshotRetriever
+from knowledge.search import SnapshotRetriever, read_vectors
 from knowledge.settings import RetrievalSettings
 from knowledge.types import Entry, Hit, Passage, Retriever, Source
 
@@ -90,7 +91,7 @@ def test_features_say_what_the_score_was_made_of() -> None:
     first, second = retriever_of(*SHOP).search("return my item please", 2)
 
     assert set(first.features) == {
-        "cosine_question", "cosine_answer", "bm25", "overlap", "likeness", "coverage",
+        "cosine_question", "cosine_asked", "nearness", "cosine_answer", "bm25", "overlap", "likeness", "coverage",
         "bigrams", "fused", "margin", "question_margin", "near_ties", "is_faq", "exact",
     }  # fmt: skip
     assert first.features["fused"] == first.score
@@ -251,3 +252,42 @@ def test_pieces_of_a_document_do_not_share_scores_with_those_under_the_same_head
 
     assert first.passage.id == "doc:1"
     assert second.score < 0.8 * first.score
+
+
+def test_what_was_asked_in_chats_is_found_by_its_vector_and_not_by_its_words() -> None:
+    asked = replace(SHOP[2], asked=("the shiny plastic", "my shiny plastic one", "shiny plastic okay"))
+    entries = (*SHOP[:2], asked)
+
+    found = retriever_of(*entries).search("shiny plastic", 3, locale="en")
+    without = retriever_of(*SHOP[:3]).search("shiny plastic", 3, locale="en")
+    by_words = retriever_of(*entries, method="bm25").search("shiny plastic", 3, locale="en")
+
+    assert found[0].passage.id == "pay"
+    assert found[0].matched == "Which cards can I pay with?"
+    features = found[0].features
+    assert features["nearness"] > features["cosine_asked"] > features["cosine_question"]
+    assert features["coverage"] == 0
+    assert by_words == []
+    assert without[0].features["nearness"] == without[0].features["cosine_question"]
+
+
+def test_several_near_messages_count_more_than_one() -> None:
+    once = replace(SHOP[0], asked=("shiny plastic money",))
+    often = replace(SHOP[2], asked=("shiny plastic money", "shiny plastic monies", "shiny plastic moneys"))
+
+    hits = retriever_of(once, often).search("shiny plastic money", 2, locale="en")
+
+    assert ids(hits) == ["pay", "return"]
+    assert hits[0].features["cosine_asked"] == pytest.approx(hits[1].features["cosine_asked"])
+
+
+def test_a_message_is_read_in_its_conversation_and_a_little_alone() -> None:
+    encoder = FakeEncoder()
+    texts, said = ["how long", "thanks"], ["how long < delivery to Macao", ""]
+
+    vectors = read_vectors(encoder, texts, said)
+
+    alone, together = encoder.encode_queries(texts), encoder.encode_queries(said[:1])[0]
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1])
+    assert vectors[1] == pytest.approx(alone[1])
+    assert vectors[0] @ together > vectors[0] @ alone[0] > together @ alone[0]

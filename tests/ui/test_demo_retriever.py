@@ -10,7 +10,7 @@ import pytest
 
 from chatbot.assemble import shipped_calibration
 from chatbot.chats import read_chats
-from chatbot.registry import Registry
+from chatbot.registry import CHATS, REMEMBERED, Registry
 from chatbot.settings import load_settings
 from knowledge.sources.intent_files import read_intents
 from knowledge.types import Encoder
@@ -61,4 +61,9 @@ def test_its_chats_name_answers_that_there_are_and_none_of_them_is_an_examinatio
         answer for chat in (*learned, *asked) for line in chat.messages for answer in line.answers or ()
     }
     assert answers <= known
+    model = tmp_path / "models" / "retriever" / "demo"
+    remembered, held_out = (set(read_chats(model / name)) for name in (REMEMBERED, CHATS))
+    assert remembered <= set(learned)
+    assert not remembered & held_out
+    assert not remembered & set(asked)
     assert not {chat.model_dump_json() for chat in learned} & {chat.model_dump_json() for chat in asked}

@@ -127,6 +127,31 @@ def diff(task: Task, name: Name, other: Name, *, as_json: Json = False) -> None:
 
 
 @app.command()
+def remember(
+    name: Annotated[str, typer.Argument(help="The retriever, as 'kefu models list' shows it.")],
+    *,
+    chats: Annotated[
+        list[Path],
+        typer.Option(help="Chats with what answered each message (repeatable).", exists=True, dir_okay=False),
+    ],
+    new: Annotated[str, typer.Option("--name", help="Of the retriever that remembers them, too.")],
+) -> None:
+    """Let a retriever remember more chats, without training: what was asked there is found as its wordings are.
+
+    It becomes a retriever of its own: 'kefu models promote retriever NAME' fits thresholds and puts it in force.
+    """
+    from chatbot.chats import read_chats
+    from chatbot.memory import remember as remember_chats
+
+    read = [chat for file in chats for chat in read_chats(file)]
+    added, known = remember_chats(_registry(), name, read, new=new)
+    rest = f" {known} were known or are held out for judging." if known else ""
+    talk.print(
+        f"{new} remembers {added:,} more chats.{rest} Put it in force with 'kefu models promote retriever {new}'."
+    )
+
+
+@app.command()
 def promote(
     task: Task,
     name: Name,

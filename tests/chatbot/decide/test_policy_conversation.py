@@ -98,6 +98,13 @@ def test_what_is_nearer_to_other_peoples_business_than_to_anything_stored_is_dec
     assert isinstance(decide(weather, hit(0.85, cosine_question=0.9)), AnswerFrom)
 
 
+def test_what_is_nearer_to_something_stored_is_not_called_out_of_scope() -> None:
+    asked = replace(ASKED, stranger=0.7)
+
+    assert decide(asked, hit(0.02, nearness=0.8)) == Decline("no_answer")
+    assert decide(asked, hit(0.02, nearness=0.6)) == Decline("out_of_scope")
+
+
 def test_a_template_is_not_said_a_third_time_in_a_row() -> None:
     said = turn(UseTemplate("order_status", {"order_id": "A1"}))
 

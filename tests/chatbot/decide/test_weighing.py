@@ -21,7 +21,7 @@ ASKED = Understanding("do points expire", "en", intent="points_balance", confide
 
 def hit(cosine: float, *, exact: float = 0.0, source: str = "faq") -> Hit:
     passage = Passage(f"{source}:points", "18 months.", "Do points expire?", source, "en")  # type: ignore[arg-type]
-    return Hit(passage, 0.5, 1, features={"cosine_question": cosine, "exact": exact})
+    return Hit(passage, 0.5, 1, features={"cosine_question": cosine, "nearness": cosine, "exact": exact})
 
 
 def case(number: int, *, in_chat: bool) -> Case:

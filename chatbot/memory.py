@@ -1,0 +1,147 @@
+"""What customers asked in past chats, remembered beside what answered it: the index finds by it, too.
+
+A retriever that learned from chats (`kefu train retriever --chats`) reads a message after what was said before it. The
+chats it learned from stand in its folder, and others can be added without training (`kefu models remember`); each of
+their messages is one more wording of what answered it, in the same reading.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chatbot.chats import Chat, in_context, read_chats, write_chats
+from chatbot.registry import CHATS, METRICS, REMEMBERED, Registry, asked_of, remembered_by
+from knowledge.errors import ModelError
+from knowledge.index.snapshot import Snapshot
+from knowledge.index.texts import KnowingEncoder
+from knowledge.packaged.manifest import MANIFEST
+from knowledge.sources.intents import Intent
+from knowledge.store import KnowledgeStore
+from knowledge.types import Encoder, Entry, KnowledgeSource
+
+if TYPE_CHECKING:
+    from chatbot.understand.intent import IntentClassifier
+
+
+class Remembering:
+    """A source of entries with what was asked of them; implements KnowledgeSource.
+
+    Args:
+        source: The knowledge.
+        asked: Id of a passage -> messages that it answered.
+    """
+
+    def __init__(self, source: KnowledgeSource, asked: Mapping[str, Sequence[str]]) -> None:
+        self._source, self._asked = source, asked
+
+    def entries(self) -> Iterator[Entry]:
+        """All that may be answered now."""
+        return map(self._with, self._source.entries())
+
+    def entry(self, passage_id: str) -> Entry | None:
+        """One of them."""
+        found = self._source.entry(passage_id)
+        return self._with(found) if found else None
+
+    def version(self) -> int:
+        """Of the knowledge."""
+        return self._source.version()
+
+    def changes_since(self, sequence: int) -> Sequence[tuple[int, str, str]]:
+        """Of the knowledge."""
+        return self._source.changes_since(sequence)
+
+    def _with(self, entry: Entry) -> Entry:
+        asked = self._asked.get(entry.passage.id)
+        return replace(entry, asked=tuple(asked)) if asked else entry
+
+
+def with_chats(knowledge: KnowledgeStore, retriever: Path | None) -> KnowledgeSource:
+    """The knowledge with what was asked in the chats that a retriever remembers.
+
+    Args:
+        knowledge: Of the company.
+        retriever: Folder of the one in force; None where there is none.
+    """
+    chats = remembered_by(retriever, knowledge.entries, knowledge.intents())
+    if not chats:
+        return knowledge
+    by_answer = defaultdict[str, list[str]](list)
+    for one in chats:
+        if one.answers:
+            by_answer[one.answers[0]].append(in_context(one.text, one.after))
+    return Remembering(knowledge, by_answer)
+
+
+_not_copied = shutil.ignore_patterns(MANIFEST, "calibration.json")
+"""Both are of the one retriever alone."""
+
+
+def open_classifier(
+    intents: Sequence[Intent], encoder: Encoder, snapshot: Snapshot, *, retriever: Path | None, folder: Path
+) -> tuple[IntentClassifier, bool]:
+    """The classifier of intents, fitted to what the retriever in force knows of chats; whether it knows any.
+
+    Args:
+        intents: With their examples.
+        encoder: Of the retriever.
+        snapshot: Its entries' questions are none of the intents, and most that is encoded stands there.
+        retriever: Its folder; None where there is none.
+        folder: Where the fitted classifier is kept.
+    """
+    from chatbot.understand.intent import IntentClassifier
+
+    entries = snapshot.entries
+    chats = asked_of(retriever, entries, intents)
+    classifier = IntentClassifier.fit(
+        intents,
+        encoder,
+        negatives=[question for entry in entries for question in entry.questions],
+        chats=chats,
+        remembered=remembered_by(retriever, lambda: entries, intents),
+        knowing=KnowingEncoder(encoder, snapshot.texts),
+        folder=folder,
+    )
+    return classifier, bool(chats)
+
+
+def remember(registry: Registry, name: str, chats: Iterable[Chat], *, new: str) -> tuple[int, int]:
+    """Make a retriever that remembers more chats of one that reads chats; nothing is trained.
+
+    Args:
+        registry: Has the one, and gets the other.
+        name: Of the one.
+        chats: To be remembered beside those that it remembers.
+        new: Name of the other.
+
+    Returns:
+        How many were added, and how many were left out because they are known: remembered already, or held out to
+        fit thresholds on, which must stay unknown.
+
+    Raises:
+        ModelError: There is no such retriever, it reads no chats, the new name is taken, or no chat is new.
+    """
+    before = registry.model("retriever", name).folder
+    if not (before / CHATS).is_file():
+        raise ModelError(
+            f"The retriever '{name}' did not learn to read chats. Train one with 'kefu train retriever --chats'."
+        )
+    held_out = set(read_chats(before / CHATS))
+    kept = dict.fromkeys(read_chats(before / REMEMBERED) if (before / REMEMBERED).is_file() else ())
+    offered = list(chats)
+    fresh = [chat for chat in dict.fromkeys(offered) if chat not in kept and chat not in held_out]
+    if not fresh:
+        raise ModelError(f"The retriever '{name}' knows all of these chats. Name others.")
+    with registry.making("retriever", new) as place:
+        shutil.copytree(before, place, ignore=_not_copied, dirs_exist_ok=True)
+        write_chats([*kept, *fresh], place / REMEMBERED)
+        metrics = json.loads((place / METRICS).read_text("utf-8"))
+        metrics |= {"chats_remembered": len(kept) + len(fresh), "remembers_more_than": name}
+        (place / METRICS).write_text(json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    return len(fresh), len(offered) - len(fresh)

@@ -1,0 +1,156 @@
+"""What was asked in past chats is found as wordings are, and a retriever can be made to remember more of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from knowledge_cases import new_store
+
+from chatbot.chats import Chat, read_chats, write_chats
+from chatbot.memory import Remembering, open_classifier, remember, with_chats
+from chatbot.registry import CHATS, METRICS, REMEMBERED, Registry, remembered_by
+from fakes import FakeEncoder
+from knowledge.build import arrange
+from knowledge.errors import ModelError
+from knowledge.items import Faq
+from knowledge.search import SnapshotRetriever
+from knowledge.settings import RetrievalSettings
+from knowledge.sources.intents import Intent
+from knowledge.store import KnowledgeStore
+
+MACAO, CUSTOMS = "faq:macao", "faq:customs"
+
+
+def chat(*lines: tuple[str, list[str] | None]) -> Chat:
+    return Chat.model_validate(
+        {"locale": "en", "messages": [{"text": text, "answers": answers} for text, answers in lines]}
+    )
+
+
+TOLD = chat(("what does delivery to Macao cost", [MACAO]), ("and the taxman", [CUSTOMS]), ("thanks", None))
+OTHER = chat(("does the taxman want something", [CUSTOMS]))
+HELD_OUT = chat(("sixty patacas?", [MACAO]))
+
+
+@pytest.fixture
+def knowledge(tmp_path: Path) -> KnowledgeStore:
+    store = new_store(tmp_path)
+    store.upsert_faqs(
+        [
+            Faq("macao", "What does delivery to Macao cost?", "30 yuan.", "en"),
+            Faq("customs", "Do I have to pay duties?", "In some countries.", "en"),
+        ]
+    )
+    return store
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    registry = Registry(tmp_path / "models")
+    with registry.making("retriever", "first") as place:
+        write_chats([HELD_OUT], place / CHATS)
+        write_chats([TOLD], place / REMEMBERED)
+        (place / METRICS).write_text(json.dumps({"measure": "p_at_1", "p_at_1": 0.6}))
+        (place / "calibration.json").write_text("{}")
+    return registry
+
+
+def found(knowledge: KnowledgeStore, retriever: Path | None, query: str, read_as: str = "") -> list[str]:
+    source, encoder = with_chats(knowledge, retriever), FakeEncoder()
+    snapshot = arrange(source.entries(), encoder, settings=RetrievalSettings())
+    hits = SnapshotRetriever(snapshot, encoder).search(query, 2, locale="en", read_as=read_as)
+    return [hit.passage.id for hit in hits]
+
+
+def test_a_message_is_found_by_what_was_asked_before_in_the_same_place(
+    knowledge: KnowledgeStore, registry: Registry
+) -> None:
+    first = registry.model("retriever", "first").folder
+    read_as = "the taxman < What does delivery to Macao cost? < what does delivery to Macao cost"
+
+    assert found(knowledge, None, "the taxman", read_as)[0] == MACAO
+    assert found(knowledge, first, "the taxman", read_as)[0] == CUSTOMS
+
+
+def test_a_source_that_remembers_is_the_knowledge_in_all_else(knowledge: KnowledgeStore) -> None:
+    source = Remembering(knowledge, {MACAO: ["patacas"]})
+
+    entries = {entry.passage.id: entry for entry in source.entries()}
+    assert {name: entry.asked for name, entry in entries.items()} == {MACAO: ("patacas",), CUSTOMS: ()}
+    assert source.entry(MACAO) == entries[MACAO]
+    assert source.entry("faq:gone") is None
+    assert (source.version(), source.changes_since(0)) == (knowledge.version(), knowledge.changes_since(0))
+
+
+def test_without_chats_the_knowledge_is_the_source(knowledge: KnowledgeStore, tmp_path: Path) -> None:
+    assert with_chats(knowledge, None) is knowledge
+    assert with_chats(knowledge, tmp_path) is knowledge
+
+
+def test_more_chats_make_another_retriever(registry: Registry) -> None:
+    added, known = remember(registry, "first", [TOLD, OTHER, OTHER, HELD_OUT], new="second")
+
+    second = registry.model("retriever", "second")
+    assert (added, known) == (1, 3)
+    assert read_chats(second.folder / REMEMBERED) == [TOLD, OTHER]
+    assert read_chats(second.folder / CHATS) == [HELD_OUT]
+    assert second.metrics["chats_remembered"] == 2
+    assert second.metrics["remembers_more_than"] == "first"
+    assert second.measured[1] == 0.6
+    # Thresholds that came with the one were not fitted on the other.
+    assert not (second.folder / "calibration.json").exists()
+    assert read_chats(registry.model("retriever", "first").folder / REMEMBERED) == [TOLD]
+
+
+@pytest.mark.parametrize(
+    ("chats", "name", "complaint"),
+    [
+        ([HELD_OUT, TOLD], "second", "knows all of these"),
+        ([OTHER], "first", "already is a retriever"),
+    ],
+)
+def test_nothing_new_and_a_taken_name_are_refused(
+    registry: Registry, chats: Sequence[Chat], name: str, complaint: str
+) -> None:
+    with pytest.raises(ModelError, match=complaint):
+        remember(registry, "first", chats, new=name)
+
+
+def test_a_retriever_that_reads_no_chats_remembers_none(registry: Registry) -> None:
+    with registry.making("retriever", "plain") as place:
+        (place / METRICS).write_text("{}")
+
+    with pytest.raises(ModelError, match="did not learn to read chats"):
+        remember(registry, "plain", [OTHER], new="second")
+
+
+def test_intents_are_told_by_what_they_answered_in_chats(knowledge: KnowledgeStore, tmp_path: Path) -> None:
+    status, cancel = (
+        Intent.model_validate(
+            {"name": name, "examples": {"en": examples}, "templates": [{"text": {"en": "Done."}}]}
+        )
+        for name, examples in (
+            ("status", ["where is my order", "track it"]),
+            ("cancel", ["cancel my order", "stop it"]),
+        )
+    )
+    said = [("bring me the lorry", ["intent:status"]), ("no lorry for me", ["intent:cancel"])]
+    said += [("is the lorry electric", []), ("what does the lorry to Macao cost", [MACAO])]
+    write_chats([chat(("hello lorry", []), one) for one in said] * 5, tmp_path / CHATS)
+    write_chats([chat(("hello lorry", []), one) for one in said], tmp_path / REMEMBERED)
+    snapshot = arrange(knowledge.entries(), FakeEncoder(), settings=RetrievalSettings())
+
+    classifier, reads = open_classifier(
+        [status, cancel], FakeEncoder(), snapshot, retriever=tmp_path, folder=tmp_path / "kept"
+    )
+
+    wanted = classifier.classify("bring me the lorry", read_as="bring me the lorry < hello lorry")
+    unknown = classifier.classify("is the lorry electric", read_as="is the lorry electric < hello lorry")
+    assert reads
+    assert len(remembered_by(tmp_path, lambda: snapshot.entries, [status, cancel])) == 8
+    assert wanted.intent == "status"
+    assert wanted.confidence > unknown.confidence
+    assert unknown.unanswered > wanted.unanswered > 0
