@@ -371,12 +371,12 @@ def _label(intent: Intent, language: str) -> str:
 def _give_up(policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]) -> Verdict:
     best = hits[0].score if hits else 0.0
     near = max((hit.features.get("nearness", 0.0) for hit in hits), default=0.0)
-    related = best >= policy.related or near > u.stranger > 0
-    if related and history and history[-1].decision == Decline("no_answer"):
+    if best >= policy.related and history and history[-1].decision == Decline("no_answer"):
         return Verdict(Handoff("no_answer"), "Twice in a row nothing sure was found: a person should look.")
     if u.sentiment <= VERY_UNHAPPY:
         return Verdict(Handoff("unhappy"), "The customer is angry and nothing sure was found.")
     why = f"Nothing found is sure enough (best {best:.2f})."
+    related = best >= policy.related or near > u.stranger > 0
     return Verdict(Decline("no_answer" if related else "out_of_scope"), why)
 
 
