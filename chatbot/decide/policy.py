@@ -343,7 +343,7 @@ def _clarify(
     near = [hit for place, hit in enumerate(near) if hit.score >= least or (place < 2 and not meant)]
     options = [Option(hit.passage.title, passage_id=hit.passage.id) for hit in near]
     if intent and meant:
-        options = [Option(_label(intent, u.language), intent=intent.name), *options[:2]]
+        options = [Option(intent.label(u.language), intent=intent.name), *options[:2]]
     last = history[-1].decision if history else None
     if isinstance(last, Clarify) and options[0] in last.options:
         return _instead_of_asking_again(options)
@@ -361,11 +361,6 @@ def _instead_of_asking_again(options: Sequence[Option]) -> Verdict | None:
     return Verdict(
         AnswerFrom(tuple(ids), verbatim=True, sure=False), "Which was meant was asked a moment ago."
     )
-
-
-def _label(intent: Intent, language: str) -> str:
-    examples = intent.examples.get(language) or next(iter(intent.examples.values()), [])
-    return examples[0] if examples else intent.description
 
 
 def _give_up(policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]) -> Verdict:

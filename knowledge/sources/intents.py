@@ -104,6 +104,11 @@ class Intent(Frozen):
     handoff: Literal["never", "always", "offer"] = "never"
     """always: a person takes over (slots are asked first); offer: the template offers one."""
 
+    def label(self, language: str) -> str:
+        """What it is called towards customers: its first example in a language, or in any."""
+        examples = self.examples.get(language) or next(iter(self.examples.values()), [])
+        return examples[0] if examples else self.description
+
     @field_validator("examples", "quick_replies")
     @classmethod
     def _languages(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:

@@ -18,6 +18,7 @@ from knowledge.errors import ModelError
 from knowledge.items import Faq
 from knowledge.search import SnapshotRetriever
 from knowledge.settings import RetrievalSettings
+from knowledge.sources.builtin import load_builtin_intents
 from knowledge.sources.intents import Intent
 from knowledge.store import KnowledgeStore
 
@@ -154,3 +155,22 @@ def test_intents_are_told_by_what_they_answered_in_chats(knowledge: KnowledgeSto
     assert wanted.intent == "status"
     assert wanted.confidence > unknown.confidence
     assert unknown.unanswered > wanted.unanswered > 0
+
+
+def test_small_talk_between_questions_is_told_by_the_message_alone(
+    knowledge: KnowledgeStore, tmp_path: Path
+) -> None:
+    write_chats([chat(("hello lorry", []), ("what of the lorry", [MACAO]))] * 9, tmp_path / CHATS)
+    write_chats([chat(("hello lorry", []), ("what of the van", [MACAO]))], tmp_path / REMEMBERED)
+    snapshot = arrange(knowledge.entries(), FakeEncoder(), settings=RetrievalSettings())
+    intents = load_builtin_intents()
+
+    classifier, _ = open_classifier(
+        intents, FakeEncoder(), snapshot, retriever=tmp_path, folder=tmp_path / "kept"
+    )
+
+    asked = "are you a robot or a human being"
+    assert classifier.exact(asked) is None
+    alone, between = (classifier.classify(asked, read_as=said) for said in ("", f"{asked} < hello lorry"))
+    assert alone.intent == between.intent == "smalltalk.bot_identity"
+    assert between.confidence == alone.confidence > 0.5
