@@ -7,7 +7,7 @@ now is looked up by content, and only what is new is encoded. Two FAQs with the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
@@ -139,20 +139,21 @@ class KnowingEncoder:
 
     def encode_queries(self, texts: Sequence[str]) -> Matrix:
         """What customers ask; float32, shape (len(texts), dimension), L2 norm 1."""
-        return self._encode("question", texts, self._encoder.encode_queries)
+        return self._encode("question", texts)
 
     def encode_passages(self, texts: Sequence[str]) -> Matrix:
         """What the company wrote; float32, shape (len(texts), dimension), L2 norm 1."""
-        return self._encode("text", texts, self._encoder.encode_passages)
+        return self._encode("text", texts)
 
-    def _encode(self, role: Role, texts: Sequence[str], encode: Callable[[Sequence[str]], Matrix]) -> Matrix:
+    def _encode(self, role: Role, texts: Sequence[str]) -> Matrix:
         rows = [self._texts.rows.get(text_of(role, text).key, -1) for text in texts]
         known = np.array([row >= 0 for row in rows], np.bool_)
         matrix = np.empty((len(texts), self.dimension), np.float32)
         if known.any():
             matrix[known] = self._texts.vectors.vectors(np.array([row for row in rows if row >= 0], np.int64))
         if not known.all():
-            matrix[~known] = encode([text for text, row in zip(texts, rows, strict=True) if row < 0])
+            new = [Text(role, text) for text, row in zip(texts, rows, strict=True) if row < 0]
+            matrix[~known] = encode(new, self._encoder)
         return matrix
 
 
