@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from chatbot.assemble import all_intents, open_encoder, open_knowledge
-from chatbot.chats import INTENT_PREFIX, Asked, asked_in, in_context, read_chats, titles_of
+from chatbot.chats import INTENT_PREFIX, Asked, asked_in, read_chats, titles_of
 from chatbot.registry import remembered_by
 from chatbot.settings import load_settings
 from knowledge.index.pooling import nearness
@@ -44,10 +44,8 @@ def main(folder: Path) -> None:
         for locale, examples in intent.examples.items()
         for text in examples
     ]
-    remembered = remembered_by(settings.retriever, lambda: entries, intents)
-    chats = [
-        (in_context(one.text, one.after), (one.answers[0], one.locale)) for one in remembered if one.answers
-    ]
+    remembered = remembered_by(settings.retriever, entries, intents)
+    chats = [(one.read_as or one.text, (one.answers[0], one.locale)) for one in remembered if one.answers]
     titles = titles_of(entries, intents)
     asked = [one for chat in read_chats(CHATS) for one in asked_in(chat, titles) if one.answers]
     vectors = encoder.encode_queries([text for text, _ in [*texts, *chats]])
@@ -71,7 +69,7 @@ def main(folder: Path) -> None:
 
 def _read(encoder: Encoder, asked: Sequence[Asked], *, alone: bool) -> Matrix:
     """Vectors of messages in their conversations, and `alone` a little, as the bot reads them."""
-    said = [in_context(one.text, one.after) if one.after else "" for one in asked]
+    said = [one.read_as for one in asked]
     texts = [one.text for one in asked]
     if alone:
         return read_vectors(encoder, texts, said)

@@ -56,6 +56,11 @@ class Asked:
     locale: str
     answers: tuple[str, ...]
 
+    @property
+    def read_as(self) -> str:
+        """It with what it is read after; "" for the first question of a chat."""
+        return in_context(self.text, self.after) if self.after else ""
+
 
 def read_chats(path: Path) -> list[Chat]:
     """The chats of a file.

@@ -16,7 +16,7 @@ from chatbot.assemble import (
     open_knowledge,
     silent,
 )
-from chatbot.chats import Asked, in_context
+from chatbot.chats import Asked
 from chatbot.decide.thresholds import Calibration, CalibrationError, load_calibration, save_calibration
 from chatbot.memory import open_classifier, with_chats
 from chatbot.registry import asked_of, unseen_by
@@ -103,8 +103,7 @@ def _weighing(
 
 def _understood(asked: Asked, classifier: IntentClassifier) -> Understanding:
     """What a customer's message is taken for in its conversation."""
-    read_as = in_context(asked.text, asked.after) if asked.after else ""
-    guess = classifier.classify(asked.text, read_as=read_as)
+    guess = classifier.classify(asked.text, read_as=asked.read_as)
     return Understanding(
         asked.text,
         asked.locale,
@@ -112,7 +111,7 @@ def _understood(asked: Asked, classifier: IntentClassifier) -> Understanding:
         confidence=guess.confidence,
         nearest=guess.nearest,
         unanswered=guess.unanswered,
-        read_as=read_as,
+        read_as=asked.read_as,
     )
 
 

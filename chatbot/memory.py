@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chatbot.chats import Chat, in_context, read_chats, write_chats
+from chatbot.chats import Chat, read_chats, write_chats
 from chatbot.registry import CHATS, METRICS, REMEMBERED, Registry, asked_of, remembered_by
 from knowledge.errors import ModelError
 from knowledge.index.snapshot import Snapshot
@@ -69,18 +69,14 @@ def with_chats(knowledge: KnowledgeStore, retriever: Path | None) -> KnowledgeSo
         knowledge: Of the company.
         retriever: Folder of the one in force; None where there is none.
     """
-    chats = remembered_by(retriever, knowledge.entries, knowledge.intents())
+    chats = remembered_by(retriever, knowledge.entries(), knowledge.intents())
     if not chats:
         return knowledge
     by_answer = defaultdict[str, list[str]](list)
     for one in chats:
         if one.answers:
-            by_answer[one.answers[0]].append(in_context(one.text, one.after))
+            by_answer[one.answers[0]].append(one.read_as or one.text)
     return Remembering(knowledge, by_answer)
-
-
-_not_copied = shutil.ignore_patterns(MANIFEST, "calibration.json")
-"""Both are of the one retriever alone."""
 
 
 def open_classifier(
@@ -104,7 +100,7 @@ def open_classifier(
         encoder,
         negatives=[question for entry in entries for question in entry.questions],
         chats=chats,
-        remembered=remembered_by(retriever, lambda: entries, intents),
+        remembered=remembered_by(retriever, entries, intents),
         knowing=KnowingEncoder(encoder, snapshot.texts),
         folder=folder,
     )
@@ -138,8 +134,9 @@ def remember(registry: Registry, name: str, chats: Iterable[Chat], *, new: str) 
     fresh = [chat for chat in dict.fromkeys(offered) if chat not in kept and chat not in held_out]
     if not fresh:
         raise ModelError(f"The retriever '{name}' knows all of these chats. Name others.")
+    of_the_one = shutil.ignore_patterns(MANIFEST, "calibration.json")
     with registry.making("retriever", new) as place:
-        shutil.copytree(before, place, ignore=_not_copied, dirs_exist_ok=True)
+        shutil.copytree(before, place, ignore=of_the_one, dirs_exist_ok=True)
         write_chats([*kept, *fresh], place / REMEMBERED)
         metrics = json.loads((place / METRICS).read_text("utf-8"))
         metrics |= {"chats_remembered": len(kept) + len(fresh), "remembers_more_than": name}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,28 +193,20 @@ def unseen_by(retriever: Path | None) -> frozenset[str] | None:
 
 def asked_of(retriever: Path | None, entries: Iterable[Entry], intents: Iterable[Intent]) -> list[Asked]:
     """What was asked in the chats that were held out when a retriever was trained; none where it reads no chats."""
-    return _asked(retriever, CHATS, lambda: entries, intents)
+    return _asked(retriever, CHATS, entries, intents)
 
 
-def remembered_by(
-    retriever: Path | None, entries: Callable[[], Iterable[Entry]], intents: Iterable[Intent]
-) -> list[Asked]:
-    """What was asked in the chats that a retriever remembers; none where it reads no chats.
-
-    Args:
-        retriever: Its folder.
-        entries: Reads those of the knowledge; not called where there are no chats.
-        intents: Of the company.
-    """
+def remembered_by(retriever: Path | None, entries: Iterable[Entry], intents: Iterable[Intent]) -> list[Asked]:
+    """What was asked in the chats that a retriever remembers; none where it reads no chats."""
     return _asked(retriever, REMEMBERED, entries, intents)
 
 
 def _asked(
-    retriever: Path | None, name: str, entries: Callable[[], Iterable[Entry]], intents: Iterable[Intent]
+    retriever: Path | None, name: str, entries: Iterable[Entry], intents: Iterable[Intent]
 ) -> list[Asked]:
     if retriever is None or not (retriever / name).is_file():
         return []
-    titles = titles_of(entries(), intents)
+    titles = titles_of(entries, intents)
     return [asked for chat in read_chats(retriever / name) for asked in asked_in(chat, titles)]
 
 

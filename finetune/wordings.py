@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from chatbot.chats import INTENT_PREFIX, Asked, Chat, asked_in, in_context, titles_of
+from chatbot.chats import INTENT_PREFIX, Asked, Chat, asked_in, titles_of
 from knowledge.errors import KnowledgeError
 from knowledge.sources.intents import Intent
 from knowledge.types import Entry
@@ -107,9 +107,7 @@ def gather(
     for number, chat in enumerate(chats):
         asked = [(one, _place(one, places)) for one in asked_in(chat, titles)]
         (held_out if number in kept else learn).extend(
-            Text(in_context(one.text, one.after), place, asked=True)
-            for one, place in asked
-            if place is not None
+            Text(one.read_as or one.text, place, asked=True) for one, place in asked if place is not None
         )
     return Wordings(
         tuple(learn),

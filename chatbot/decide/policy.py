@@ -330,7 +330,8 @@ def _composed(
 def _clarify(
     policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]
 ) -> Verdict | None:
-    near = [one for one in hits if one.passage.source != "document" and one.passage.id not in _told(history)]
+    told = _told(history)
+    near = [hit for hit in hits if hit.passage.source != "document" and hit.passage.id not in told]
     near = ([hit for hit in near if hit.passage.locale == u.language] or near)[:3]
     best = min(1.0, sum(hit.score for hit in near))
     intent = policy.intents.get(u.intent or "")
@@ -365,12 +366,12 @@ def _instead_of_asking_again(options: Sequence[Option]) -> Verdict | None:
 
 def _give_up(policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]) -> Verdict:
     best = hits[0].score if hits else 0.0
-    near = max((hit.features.get("nearness", 0.0) for hit in hits), default=0.0)
     if best >= policy.related and history and history[-1].decision == Decline("no_answer"):
         return Verdict(Handoff("no_answer"), "Twice in a row nothing sure was found: a person should look.")
     if u.sentiment <= VERY_UNHAPPY:
         return Verdict(Handoff("unhappy"), "The customer is angry and nothing sure was found.")
     why = f"Nothing found is sure enough (best {best:.2f})."
+    near = max((hit.features.get("nearness", 0.0) for hit in hits), default=0.0)
     related = best >= policy.related or near > u.stranger > 0
     return Verdict(Decline("no_answer" if related else "out_of_scope"), why)
 

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from chatbot.chats import INTENT_PREFIX, Asked, in_context
+from chatbot.chats import INTENT_PREFIX, Asked
 from knowledge.types import Entry
 
 Origin: TypeAlias = Literal["similar", "left_out", "document", "out_of_scope", "chat"]
@@ -90,7 +90,7 @@ def asked_by_customers(chats: Iterable[Asked]) -> list[Question]:
             one.locale,
             frozenset(answer for answer in one.answers if not answer.startswith(INTENT_PREFIX)),
             "chat",
-            in_context(one.text, one.after) if one.after else "",
+            one.read_as,
         )
         for one in chats
     ]

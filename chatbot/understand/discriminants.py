@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from chatbot.chats import INTENT_PREFIX, Asked, in_context
+from chatbot.chats import INTENT_PREFIX, Asked
 from chatbot.understand.logits import softmax
 from knowledge.index.pooling import nearness, pooled
 from knowledge.search import read_vectors
@@ -93,11 +93,11 @@ def _with_chats(
     encoder: Encoder,
 ) -> dict[str, Matrix]:
     judged = chats[:: -(-len(chats) // _MOST_JUDGED)]
-    asked = read_vectors(encoder, [one.text for one in judged], [_reading(one) for one in judged])
+    asked = read_vectors(encoder, [one.text for one in judged], [one.read_as for one in judged])
     meant, answered = (
         np.array([_intent_of(one, names) for one in some], np.int64) for some in (judged, remembered)
     )
-    known = encoder.encode_queries([in_context(one.text, one.after) for one in remembered])
+    known = encoder.encode_queries([one.read_as or one.text for one in remembered])
     every, labels = _sorted(np.concatenate([examples, known]), np.concatenate([owners, answered]))
     with threadpool_limits(limits=1, user_api="blas"):
         head = _fit_head(every, labels, len(names) + 1, _SHRINKAGES[1])
@@ -110,10 +110,6 @@ def _with_chats(
         "calibration": curve,
         "unanswered": unanswered,
     }
-
-
-def _reading(asked: Asked) -> str:
-    return in_context(asked.text, asked.after) if asked.after else ""
 
 
 def _sorted(vectors: Matrix, owners: Labels) -> tuple[Matrix, Labels]:

@@ -176,7 +176,7 @@ class IntentClassifier:
         vector = read_vectors(self._encoder, [query], [read_as])
         guess = self._guess(vector, in_chats=bool(read_as and self._in_chats))
         if read_as and self._in_chats:
-            alone = self._guess(read_vectors(self._encoder, [query], [""]), in_chats=False)
+            alone = self._guess(self._encoder.encode_queries([query]), in_chats=False)
             guess = alone if alone.intent in _IN_PASSING and alone.confidence >= LIKELY else guess
         stranger = float(all_products(vector, self._arrays["strangers"]).max(initial=0.0))
         unanswered = nearness_to(vector, self._in_chats["unanswered"]) if self._in_chats else 0.0

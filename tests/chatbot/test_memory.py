@@ -151,7 +151,7 @@ def test_intents_are_told_by_what_they_answered_in_chats(knowledge: KnowledgeSto
     wanted = classifier.classify("bring me the lorry", read_as="bring me the lorry < hello lorry")
     unknown = classifier.classify("is the lorry electric", read_as="is the lorry electric < hello lorry")
     assert reads
-    assert len(remembered_by(tmp_path, lambda: snapshot.entries, [status, cancel])) == 8
+    assert len(remembered_by(tmp_path, snapshot.entries, [status, cancel])) == 8
     assert wanted.intent == "status"
     assert wanted.confidence > unknown.confidence
     assert unknown.unanswered > wanted.unanswered > 0

@@ -241,5 +241,5 @@ def test_a_retriever_that_learned_chats_keeps_those_that_it_was_judged_by(base: 
     asked = asked_of(folder, the_entries(), ())
     assert len(asked) == 3 * len(wordings.chats)
     assert asked_of(tmp_path, the_entries(), ()) == []
-    assert len(remembered_by(folder, the_entries, ())) == 3 * (len(THINGS) - len(wordings.chats))
+    assert len(remembered_by(folder, the_entries(), ())) == 3 * (len(THINGS) - len(wordings.chats))
     assert unseen_by(folder) == {text.text for text in wordings.held_out if not text.asked}
