@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -16,7 +16,8 @@ from chatbot.answer.compose import Composer
 from chatbot.answer.extract import is_short
 from chatbot.answer.script import in_script
 from chatbot.answer.stored import citation, offered, quoted, stored, tag, whole
-from chatbot.answer.templates import choose, fill, in_language, shown
+from chatbot.answer.talk import Talk, talk_of
+from chatbot.answer.templates import choose, fill, in_language, more, shown
 from chatbot.answer.texts import say
 from chatbot.answer.webhook import Caller
 from chatbot.settings import GenerationSettings, ProjectSettings
@@ -44,21 +45,6 @@ log = structlog.get_logger(__name__)
 
 _REGRET = re.compile(r"抱歉|对不起|不好意思|sorry|apolog", re.IGNORECASE)
 _OPENING = 40
-_CHAT_TURNS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class _Talk:
-    """What the conversation lends to a reply."""
-
-    seed: str
-    """Chooses among wordings of the same meaning."""
-    chat: Sequence[str]
-    """What was said before: customer, bot, customer, bot."""
-    told: Sequence[Hit] = ()
-    """What was found for the message before: what is read may be there."""
-    own_case: Passage | None = None
-    """What a template just told of the customer's own order, repair ...: it may hold what is asked next."""
 
 
 class Speaker:
@@ -99,11 +85,9 @@ class Speaker:
     ) -> Iterator[Delta | Reply]:
         """Yield pieces, then the reply; the reply's text is the pieces joined."""
         said = ""
-        before = history[-1].hits if history else ()
-        talk = _Talk(f"{len(history)}{understanding.query}", _said(history), before, _own_case(history))
-        told = history[-1] if history else None
+        talk = talk_of(history, understanding)
         for piece in self._opened(
-            self._say(decision, understanding, hits, talk), understanding, decision, told
+            self._say(decision, understanding, hits, talk), understanding, decision, talk.before
         ):
             if isinstance(piece, Reply):
                 yield replace(
@@ -119,12 +103,12 @@ class Speaker:
             yield Delta(text)
 
     def _say(
-        self, decision: Decision, understanding: Understanding, hits: Sequence[Hit], talk: _Talk
+        self, decision: Decision, understanding: Understanding, hits: Sequence[Hit], talk: Talk
     ) -> Iterator[Delta | Reply]:
         language = understanding.language
         match decision:
             case UseTemplate():
-                yield from whole(self._template(decision, language))
+                yield from whole(self._template(decision, language, again=talk.before == decision))
             case AnswerFrom():
                 yield from self._from_passages(decision, understanding, hits, talk)
             case AskSlot():
@@ -140,8 +124,10 @@ class Speaker:
             case _:
                 assert_never(decision)
 
-    def _template(self, decision: UseTemplate, language: str) -> Reply:
-        """An intent's template; an honest sentence and a person where a service or a slot is missing."""
+    def _template(self, decision: UseTemplate, language: str, *, again: bool) -> Reply:
+        """An intent's template, and its details where it was said before; an honest sentence and a person where a
+        service or a slot is missing.
+        """
         intent = self._intents().get(decision.intent)
         if intent is None:
             log.warning("answer.unknown_intent", intent=decision.intent)
@@ -159,6 +145,8 @@ class Speaker:
         if text is None:
             log.warning("answer.no_template", intent=intent.name)
             return fixed.service_failed(language)
+        if again:
+            text = "\n".join([text, *more(intent, values | self._own(language), language)])
         quick = tuple(in_language(intent.quick_replies, language)) if intent.quick_replies else ()
         if intent.handoff == "offer":
             quick = fixed.with_person(quick, language)
@@ -191,7 +179,7 @@ class Speaker:
             return Availability(open_now=False, hours="", contact="")
 
     def _from_passages(
-        self, decision: AnswerFrom, understanding: Understanding, hits: Sequence[Hit], talk: _Talk
+        self, decision: AnswerFrom, understanding: Understanding, hits: Sequence[Hit], talk: Talk
     ) -> Iterator[Delta | Reply]:
         known = {hit.passage.id: hit.passage for hit in (*talk.told, *hits)}
         passages = [known[found] for found in decision.passage_ids if found in known]
@@ -222,7 +210,7 @@ class Speaker:
         otherwise: Decision,
         understanding: Understanding,
         hits: Sequence[Hit],
-        talk: _Talk,
+        talk: Talk,
         passages: Sequence[Passage],
     ) -> Iterator[Delta | Reply]:
         """What the model finds in the passages; what was decided otherwise, where that is nothing."""
@@ -237,7 +225,7 @@ class Speaker:
         yield from _unless_said(pieces, instead, lambda reply: replace(reply, otherwise=True))
 
     def _composed(
-        self, composer: Composer, understanding: Understanding, passages: Sequence[Passage], talk: _Talk
+        self, composer: Composer, understanding: Understanding, passages: Sequence[Passage], talk: Talk
     ) -> Iterator[Delta | Reply]:
         """The model's sentences that passed, each with its source's number, and the reply; a reply alone where none did."""
         cited: dict[str, int] = {}
@@ -270,7 +258,7 @@ class Speaker:
         yield Reply("", finish="withheld", refused=(*refused, *none))
 
     def _asking(
-        self, decision: AskSlot, understanding: Understanding, hits: Sequence[Hit], talk: _Talk
+        self, decision: AskSlot, understanding: Understanding, hits: Sequence[Hit], talk: Talk
     ) -> Iterator[Delta | Reply]:
         """The question for a slot, after the rule that a stored answer tells, if there is one."""
         language = understanding.language
@@ -287,7 +275,7 @@ class Speaker:
                 yield piece
 
     def _one_by_one(
-        self, decision: Several, understanding: Understanding, hits: Sequence[Hit], talk: _Talk
+        self, decision: Several, understanding: Understanding, hits: Sequence[Hit], talk: Talk
     ) -> Iterator[Delta | Reply]:
         """Each answer in its own paragraph; sources and quick replies are put together."""
         said: list[Reply] = []
@@ -309,21 +297,17 @@ class Speaker:
         pieces: Iterator[Delta | Reply],
         understanding: Understanding,
         decision: Decision,
-        told: Turn | None,
+        before: Decision | None,
     ) -> Iterator[Delta | Reply]:
         """The pieces with the sentence before them that the customer's state asks for."""
         first = next(pieces)
         if isinstance(first, Delta):
             language = understanding.language
             done = (decision.otherwise or decision) if isinstance(decision, AnswerFrom) else decision
-            repeated = isinstance(done, UseTemplate) and bool(done.slots)
-            opening = f"{say('all_there_is', language)}\n"
-            regret = say("sorry_first", language) + ("" if language == "zh" else " ")
-            said = [f"{before}{first.text}" for before in ("", opening, regret)]
-            if told is not None and repeated and told.reply.text in said:
-                yield Delta(opening)
+            if isinstance(done, UseTemplate) and done.slots and done == before:
+                yield Delta(f"{say('all_there_is', language)}\n")
             elif _needs_apology(understanding, decision, first.text):
-                yield Delta(regret)
+                yield Delta(say("sorry_first", language) + ("" if language == "zh" else " "))
         yield first
         yield from pieces
 
@@ -373,18 +357,6 @@ def _unless_said(
             yield mark(replace(piece, refused=(*first.refused, *piece.refused)))
         else:
             yield piece
-
-
-def _said(history: Sequence[Turn]) -> tuple[str, ...]:
-    return tuple(text for turn in history[-_CHAT_TURNS:] for text in (turn.message.text, turn.reply.text))
-
-
-def _own_case(history: Sequence[Turn]) -> Passage | None:
-    """The last reply as something to quote from, where it was a template about the customer's own case."""
-    if not history or not isinstance(history[-1].decision, UseTemplate) or not history[-1].decision.slots:
-        return None
-    last = history[-1]
-    return Passage("reply", last.reply.text, last.message.text, "document", last.understanding.language)
 
 
 def _needs_apology(understanding: Understanding, decision: Decision, text: str) -> bool:

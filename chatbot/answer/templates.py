@@ -7,7 +7,7 @@ into a slot is only ever text: it is neither a template again nor markup.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from knowledge.sources.intents import PLACEHOLDER, Intent, Slot, Template
@@ -43,13 +43,21 @@ def choose(intent: Intent, slots: Mapping[str, str], language: str) -> str | Non
 
     None when there is no such template: half a sentence must not be said.
     """
-    for template in intent.templates:
+    return next(_fitting(intent.templates, slots, language), None)
+
+
+def more(intent: Intent, slots: Mapping[str, str], language: str) -> list[str]:
+    """The lines of its details that can be said; not yet filled."""
+    return list(_fitting(intent.details, slots, language))
+
+
+def _fitting(templates: Iterable[Template], slots: Mapping[str, str], language: str) -> Iterator[str]:
+    for template in templates:
         if not _holds(template, slots):
             continue
         text = in_language(template.text, language)
         if all(slots.get(name) for name in PLACEHOLDER.findall(text)):
-            return text
-    return None
+            yield text
 
 
 def _holds(template: Template, slots: Mapping[str, str]) -> bool:

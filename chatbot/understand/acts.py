@@ -161,7 +161,7 @@ _CORRECTION_EN = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 _OTHER = re.compile(
-    r"(?:前面|刚才|之前|上面|先前)(?:说的)?(?:的)?(?:那|一)?(?:个|单)(?:单子|订单)?|第[一二三][个单笔](?!问题)|[前后](?:一|面那|面的那)个|[前后]者|另外?(?:的)?(?:一|那)?(?:个|单|笔|件|款|台|条|部)(?!问题|事|话题)|另外的(?!问题)|别的(?!问题|事)|换一?个(?!问题|话题)|不是(?:这|那)(?:个|一个|单|笔|件|款|台|条)|\b(?:an)?other\b(?!\ (?:questions?|thing|problem|issue|way|day|time|people|hand))|\bdifferent\ (?:one|order)\b|\bnot\ (?:that|this)\b|\bwrong\ (?:one|order)\b|\b(?:first|second|third|former|latter)\ (?:one|order|parcel|package)\b".replace(r"\ ", " "),
+    r"(?:前面|刚才|之前|上面|先前)(?:说的)?(?:的)?(?:那|一)?(?:个|单)(?:单子|订单)?|第[一二三][个单笔](?!问题)|[前后](?:一|面那|面的那)个|[前后]者|另外?(?:的)?(?:一|那)?(?:个|单|笔|件|款|台|条|部)(?!问题|事|话题)|另外的(?!问题)|别的(?!问题|事)|换一?个(?=[\s,，。.!！?？~]|[吧呢行好试查看]|可以|订?单|号|商品|产品|型号|$)|不是(?:这|那)(?:个|一个|单|笔|件|款|台|条)|\b(?:an)?other\b(?!\ (?:questions?|thing|problem|issue|way|day|time|people|hand))|\bdifferent\ (?:one|order)\b|\bnot\ (?:that|this)\b|\bwrong\ (?:one|order)\b|\b(?:first|second|third|former|latter)\ (?:one|order|parcel|package)\b".replace(r"\ ", " "),
     re.IGNORECASE,
 )  # fmt: skip
 

@@ -365,8 +365,9 @@ class Reader:
     def _slots_for(
         self, intent: Intent, heard: _Heard, recent: Sequence[Turn], task: Task | None
     ) -> dict[str, str]:
-        continues = task is not None and task.intent.name == intent.name
-        slots = fill(intent, heard.text, recent, today=heard.day, continues=continues)
+        continues = bool(task and task.intent.name == intent.name)
+        brief = all(len(word) == 1 for word in content_words(heard.text))
+        slots = fill(intent, heard.text, recent, today=heard.day, continues=continues, brief=brief)
         slot = slot_held(intent, slots)
         if slot and acts.names_other(heard.text) and slot.name not in _values(intent, heard):
             return self._with_other(intent, slot, recent, slots, place=place_named(heard.text))

@@ -136,6 +136,7 @@ def fill(
     today: date,
     asked: str | None = None,
     continues: bool = False,
+    brief: bool = False,
 ) -> dict[str, str]:
     """The slots of `intent` that hold after this message.
 
@@ -146,12 +147,31 @@ def fill(
         today: See `values_in`.
         asked: Name of the slot that the bot just asked for.
         continues: True when the last turn was about the same intent: everything said there still holds.
+        brief: True when the message names little itself ("price?"): then it is about what was mentioned last.
     """
-    held = carried(intent, history, continues=continues)
+    held = (_mentioned(intent, history) if brief else {}) | carried(intent, history, continues=continues)
+    held |= telling_values(intent, held, text)
     for slot in intent.slots:
         said = values_in(slot, text, today=today, asked=slot.name == asked)
         if said:
             held[slot.name] = one_of(said, text, slot=slot)
+    return held
+
+
+def _mentioned(intent: Intent, history: Sequence[Turn]) -> dict[str, str]:
+    """The sticky choices that the customer or a template named last, whatever it was about."""
+    held: dict[str, str] = {}
+    for slot in intent.slots:
+        if slot.type != "choice" or not slot.sticky:
+            continue
+        for turn in reversed(history):
+            by_template = isinstance(each_of(turn.decision)[-1], UseTemplate)
+            said = _choice_values(slot, turn.message.text, asked=False) or (
+                _choice_values(slot, turn.reply.text, asked=False) if by_template else []
+            )
+            if said:
+                held[slot.name] = said[0]
+                break
     return held
 
 
@@ -301,7 +321,7 @@ def telling_values(intent: Intent, held: Mapping[str, str], text: str) -> dict[s
             for word in _LATIN.findall(name):
                 holders.setdefault(word, set()).add(value)
         for word in _LATIN.findall(text.lower()):
-            values = holders.get(word, set())
+            values = holders.get(word) or holders.get(word.removesuffix("s"), set())
             if len(values) == 1 and word not in ENGLISH_FUNCTION_WORDS:
                 found[slot.name] = next(iter(values))
     return found

@@ -16,6 +16,8 @@ r"""Intents in YAML: examples, slots, answer templates.
           - when: {status: shipped}
             text: {zh: 订单 {order_id} 已发货……, en: Order {order_id} is on its way ...}
           - text: {zh: ……, en: ...}
+        details:
+          - text: {zh: 应付金额 {total}。, en: Its total is {total}.}
 
 The models below are the schema; unknown keys are refused by name.
 """
@@ -98,6 +100,9 @@ class Intent(Frozen):
     slots: list[Slot] = Field(default_factory=list)
     webhook: Webhook | None = None
     templates: list[Template] = Field(default_factory=list)
+    details: list[Template] = Field(default_factory=list)
+    """What more the service tells: where the same is asked again, a line of each whose `when` holds and whose slots are
+    known."""
     quick_replies: dict[str, list[str]] = Field(default_factory=dict)
     starter: bool = False
     """Its first example is offered to customers who have not asked anything yet."""
@@ -122,7 +127,7 @@ class Intent(Frozen):
     def _placeholders_are_slots(self) -> Self:
         known = {slot.name for slot in self.slots} | set(self.webhook.fills if self.webhook else [])
         known |= {"company", "bot_name", "contact", "hours"}
-        for template in self.templates:
+        for template in (*self.templates, *self.details):
             for text in template.text.values():
                 for name in PLACEHOLDER.findall(text):
                     if name not in known:

@@ -37,6 +37,19 @@ def test_a_template_that_was_just_said_is_called_all_that_is_known() -> None:
     assert reply(use, fetched=found, before=again).text == again.text
 
 
+def test_asked_again_it_tells_what_more_the_service_knows() -> None:
+    use = UseTemplate("order_status", {"order_id": "LM1234"})
+    found = Fetched("found", {"status": "sent", "eta": "24 November"})
+    first = reply(use, fetched=found)
+
+    again = reply(use, fetched=found, before=first)
+
+    # Neither what holds for another state nor half a sentence.
+    assert first.text == "Order LM1234 is on its way."
+    assert again.text == f"This is all I can see about it:\n{first.text}\nIt should come on 24 November."
+    assert reply(use, fetched=found, before=again).text == again.text
+
+
 def test_an_angry_customer_reads_a_word_of_regret_once() -> None:
     told = reply(AnswerFrom(("f1",), verbatim=True), FAQ, language="zh", sentiment=-0.8)
     declined = reply(Decline("no_answer"), sentiment=-0.8)

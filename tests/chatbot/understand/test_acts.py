@@ -130,8 +130,22 @@ def test_a_question_or_a_value_is_no_correction(text: str) -> None:
 
 
 def test_the_other_one_is_a_thing_and_not_a_question() -> None:
-    things = ["the other order", "what about another one", "另一个呢", "换一个", "not that one"]
-    questions = ["I have another question", "我还有另一个问题", "换个话题", "the other day I bought it"]
+    things = [
+        "the other order",
+        "what about another one",
+        "另一个呢",
+        "换一个",
+        "换个吧",
+        "换个订单",
+        "not that one",
+    ]
+    questions = [
+        "I have another question",
+        "我还有另一个问题",
+        "换个话题",
+        "那换个电池多少钱",
+        "the other day I bought it",
+    ]
 
     assert all(map(names_other, things))
     assert not any(map(names_other, questions))

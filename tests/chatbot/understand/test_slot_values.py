@@ -209,7 +209,7 @@ def test_of_two_choices_the_first_is_meant() -> None:
 
 @pytest.mark.parametrize(
     ("text", "named"),
-    [("and the 14?", "boreal-14"), ("what about tarn", "tarn-book"), ("how much is it over a year", None), ("and the boreal", None)],
+    [("and the 14?", "boreal-14"), ("what about tarn", "tarn-book"), ("how many 16s are left", "boreal-16"), ("how much is it over a year", None), ("and the boreal", None)],
 )  # fmt: skip
 def test_a_word_that_only_one_choice_has_names_it_where_a_choice_was_spoken_of(
     text: str, named: str | None
@@ -220,6 +220,23 @@ def test_a_word_that_only_one_choice_has_names_it_where_a_choice_was_spoken_of(
 
     assert telling_values(stock, {"product": "boreal-16"}, text).get("product") == named
     assert telling_values(stock, {}, text) == {}
+
+
+def test_a_message_that_names_nothing_is_about_the_choice_that_was_named_last() -> None:
+    choices = {"boreal-14": ["Boreal 14"], "hush-one": ["Hush One"]}
+    product = Slot(name="product", type="choice", choices=choices, ask=ASK)
+    price = Intent(name="price", slots=[product], templates=[Template(text={"zh": "有"})])
+    history = [
+        turn("is the boreal 14 loud"),
+        turn("and do the hush one work on planes"),
+        turn("with an empty battery?"),
+    ]
+
+    assert fill(price, "price?", history, today=TODAY, brief=True) == {"product": "hush-one"}
+    assert fill(price, "price of the lamp?", history, today=TODAY) == {}
+    assert fill(price, "and the 14?", history, today=TODAY, brief=True) == {"product": "boreal-14"}
+    once = price.model_copy(update={"slots": [product.model_copy(update={"sticky": False})]})
+    assert fill(once, "price?", history, today=TODAY, brief=True) == {}
 
 
 def test_what_the_customer_stated_is_listed_in_its_first_order() -> None:
