@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from chatbot.decide.before import carried, last_told, times_asked, times_told
 from chatbot.decide.reading import read_first
 from chatbot.decide.thresholds import Thresholds
 from chatbot.types import (
@@ -24,7 +25,6 @@ from chatbot.types import (
     Understanding,
     UseTemplate,
     Verdict,
-    told_in,
 )
 from knowledge.sources.intents import Intent
 from knowledge.types import Hit
@@ -165,7 +165,7 @@ def _intent(
     surer = hits[0].score if hits and hits[0].passage.source != "document" else 0.0
     # Of what the customer names in this message the intent says more than any stored answer; and without what
     # it needs, both are said as long as either may be meant.
-    ahead = 0.0 if _carried(u, history) else MUCH
+    ahead = 0.0 if carried(u, history) else MUCH
     if surer > u.confidence + ahead and surer >= policy.thresholds.strict:
         return None  # the stored answer holds at half the risk
     why = f"Intent {u.intent} with probability {u.confidence:.2f} (needed {policy.thresholds.intent:.2f})."
@@ -183,7 +183,7 @@ def _follow_intent(
     intent = policy.intents[u.intent or ""]
     if missing := missing_slots(intent, u.slots):
         slot = missing[0]
-        attempt = 1 + _times_asked(intent.name, slot, history)
+        attempt = 1 + times_asked(intent.name, slot, history)
         if rule := _rule_asked(u, hits, history, again=attempt > 1):
             decision = AskSlot(intent.name, slot, dict(u.slots), passage_id=rule)
             return Verdict(decision, f"{why} A stored answer tells the rule; '{slot}' is missing.")
@@ -194,18 +194,11 @@ def _follow_intent(
     if intent.handoff == "always":
         return Verdict(Handoff("intent", intent.name), f"{why} This intent always goes to a person.")
     template = UseTemplate(intent.name, dict(u.slots))
-    rule = _rule_asked(u, hits, history, again=False) if _carried(u, history) else None
+    rule = _rule_asked(u, hits, history, again=False) if carried(u, history) else None
     if rule and hits[0].score >= policy.answer_from:
         answers = (AnswerFrom((rule,), verbatim=True), template)
         return Verdict(Several(answers), f"{why} A stored answer tells the rule as surely.")
     return Verdict(template, why)
-
-
-def _carried(u: Understanding, history: Sequence[Turn]) -> bool:
-    """Whether the customer names nothing of their own in this message: all slots come from earlier turns."""
-    said = u.new_words
-    known = history[-1].understanding.slots.values() if history else ()
-    return bool(u.slots) and bool(said) and all(value in known for value in u.slots.values())
 
 
 def _rule_asked(u: Understanding, hits: Sequence[Hit], history: Sequence[Turn], *, again: bool) -> str | None:
@@ -214,27 +207,12 @@ def _rule_asked(u: Understanding, hits: Sequence[Hit], history: Sequence[Turn], 
     Both are given, since "can I return it?" may mean either. When the slot was asked before, the message is
     more likely a question of its own than an answer, and less is needed.
     """
-    if not hits or hits[0].passage.source == "document" or hits[0].passage.id in _told(history):
+    if not hits or hits[0].passage.source == "document" or hits[0].passage.id in last_told(history):
         return None
     if u.confidence >= CERTAIN and not again:
         return None
     needed = LIKELY if again else max(LIKELY, u.confidence - NEAR)
     return hits[0].passage.id if hits[0].score >= needed else None
-
-
-def _times_asked(intent: str, slot: str, history: Sequence[Turn]) -> int:
-    """How often in a row the slot was asked, and nothing else said."""
-    count = 0
-    for turn in reversed(history):
-        asked = turn.decision
-        if not isinstance(asked, AskSlot) or (asked.intent, asked.slot) != (intent, slot):
-            break
-        count += asked.passage_id is None
-    return count
-
-
-def _told(history: Sequence[Turn]) -> frozenset[str]:
-    return told_in(history[-1]) if history else frozenset()
 
 
 def _stored_answer(
@@ -259,8 +237,7 @@ def _same_task(
     needed = LIKELY if len(u.new_words) > 1 else policy.answer_from
     if hits and hits[0].score >= needed and hits[0].passage.source != "document":
         return None
-    before = [turn.decision for turn in history[-2:]]
-    if len(before) == 2 and before[0] == before[1] == UseTemplate(intent.name, dict(u.slots)):
+    if times_told(u, history) > 1:
         return Verdict(Decline("nothing_more"), "The template was said twice already and holds no more.")
     why = "A few words that nothing stored answers surely, right after this template: more is asked of it."
     return _follow_intent(policy, u, hits, history, why)
@@ -288,7 +265,7 @@ def _suggested(
         return None
     if u.intent in policy.intents and u.confidence > max(hits[0].score, policy.thresholds.intent * MAYBE):
         return None  # an intent is likelier: it is followed or asked about
-    told = hits[0].passage.id in _told(history)
+    told = hits[0].passage.id in last_told(history)
     if (
         told
         and not u.read_as
@@ -330,7 +307,7 @@ def _composed(
 def _clarify(
     policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]
 ) -> Verdict | None:
-    told = _told(history)
+    told = last_told(history)
     near = [hit for hit in hits if hit.passage.source != "document" and hit.passage.id not in told]
     near = ([hit for hit in near if hit.passage.locale == u.language] or near)[:3]
     best = min(1.0, sum(hit.score for hit in near))
@@ -340,6 +317,8 @@ def _clarify(
     meant = askable and u.confidence >= policy.thresholds.intent * MAYBE
     if best < policy.thresholds.clarify and not meant:
         return None
+    if meant and times_told(u, history) == 1:
+        return _follow_intent(policy, u, hits, history, "Likely more is asked of what was just told.")
     least = policy.thresholds.clarify if meant else SHARE * best
     near = [hit for place, hit in enumerate(near) if hit.score >= least or (place < 2 and not meant)]
     options = [Option(hit.passage.title, passage_id=hit.passage.id) for hit in near]

@@ -88,6 +88,20 @@ def test_what_was_just_said_is_no_option_and_a_likely_intent_alone_is_confirmed(
     assert [option.intent for option in confirmed.options] == ["order_status"]
 
 
+def test_nobody_is_asked_whether_they_meant_what_they_were_just_told() -> None:
+    slots = {"order_id": "A1"}
+    unsure = replace(ASKED, intent="order_status", confidence=0.45, slots=slots)
+    eager = replace(POLICY, thresholds=replace(POLICY.thresholds, intent=0.5))
+    told = turn(UseTemplate("order_status", slots))
+
+    first, third = (
+        eager.decide(unsure, (hit(0.1),), history).decision for history in ((told,), (told, told))
+    )
+
+    assert first == UseTemplate("order_status", slots)  # with its details, then
+    assert isinstance(third, Clarify)
+
+
 def test_what_is_nearer_to_other_peoples_business_than_to_anything_stored_is_declined_and_not_asked_about() -> (
     None
 ):

@@ -1,0 +1,39 @@
+"""What the turns before say about a message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import takewhile
+
+from chatbot.types import AskSlot, Turn, Understanding, UseTemplate, each_of, told_in
+
+
+def carried(u: Understanding, history: Sequence[Turn]) -> bool:
+    """Whether the customer names nothing of their own in this message: all slots come from earlier turns."""
+    said = u.new_words
+    known = history[-1].understanding.slots.values() if history else ()
+    return bool(u.slots) and bool(said) and all(value in known for value in u.slots.values())
+
+
+def times_asked(intent: str, slot: str, history: Sequence[Turn]) -> int:
+    """How often in a row the slot was asked, and nothing else said."""
+    count = 0
+    for turn in reversed(history):
+        asked = turn.decision
+        if not isinstance(asked, AskSlot) or (asked.intent, asked.slot) != (intent, slot):
+            break
+        count += asked.passage_id is None
+    return count
+
+
+def times_told(u: Understanding, history: Sequence[Turn]) -> int:
+    """How often in a row the intent's template was said with the same slots, last of all."""
+    told = (
+        each_of(turn.decision)[-1] == UseTemplate(u.intent or "", dict(u.slots)) for turn in reversed(history)
+    )
+    return sum(takewhile(bool, told))
+
+
+def last_told(history: Sequence[Turn]) -> frozenset[str]:
+    """Ids of the passages of the turn before."""
+    return told_in(history[-1]) if history else frozenset()
