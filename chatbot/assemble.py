@@ -291,13 +291,13 @@ def open_service(
     """
     engine = open_database(settings)
     knowledge = KnowledgeStore(engine)
-
+    chat = models.chat if models else Dialogues(settings)
     retrievers = Retrievers(
         lambda adapter: _searching(settings.with_retriever(adapter), knowledge, models, progress=progress),
         lambda: settings.retriever,
     )
     first = retrievers.current()
-    using = models or Models(first.encoder, first.adapter, Dialogues(settings))
+    using = models or Models(first.encoder, first.adapter, chat)
     kept = open_database(settings, records) if records else engine
     store = SqlTurnStore(kept, busy_timeout_s=settings.storage.busy_timeout_s)
     desk = _desk(settings, kept)

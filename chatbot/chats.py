@@ -11,7 +11,7 @@ answers; null for what asks nothing (thanks, a good-bye).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,8 @@ class Line(BaseModel):
 
     text: str = Field(min_length=1)
     answers: tuple[str, ...] | None
+    remembered: bool = True
+    """False where its answer is found without it; see `chatbot.memory.condense`."""
 
 
 class Chat(BaseModel):
@@ -90,7 +92,7 @@ def read_chats(path: Path) -> list[Chat]:
 
 def write_chats(chats: Iterable[Chat], path: Path) -> None:
     """Write what `read_chats` reads."""
-    path.write_text("".join(f"{chat.model_dump_json()}\n" for chat in chats), "utf-8")
+    path.write_text("".join(f"{chat.model_dump_json(exclude_defaults=True)}\n" for chat in chats), "utf-8")
 
 
 def titles_of(entries: Iterable[Entry], intents: Iterable[Intent]) -> dict[tuple[str, str], str]:
@@ -103,22 +105,25 @@ def titles_of(entries: Iterable[Entry], intents: Iterable[Intent]) -> dict[tuple
 
 
 def asked_in(chat: Chat, titles: Mapping[tuple[str, str], str]) -> list[Asked]:
-    """The messages of a chat that ask something.
+    """The messages of a chat that ask something and are remembered.
 
     Args:
         chat: The chat.
         titles: From `titles_of`; answers that are not among them are no longer known, and count as none.
     """
-    asked: list[Asked] = []
+    return [asked for place, asked in asking(chat, titles) if chat.messages[place].remembered]
+
+
+def asking(chat: Chat, titles: Mapping[tuple[str, str], str]) -> Iterator[tuple[int, Asked]]:
+    """The messages of a chat that ask something, remembered or not, each with its place in the chat."""
     before: list[tuple[str, str]] = []
-    for message in chat.messages:
+    for place, message in enumerate(chat.messages):
         if message.answers is None:
             continue
         known = tuple(answer for answer in message.answers if (answer, chat.locale) in titles)
         if known or not message.answers:
-            asked.append(Asked(message.text, after(before), chat.locale, known))
+            yield place, Asked(message.text, after(before), chat.locale, known)
         before.append((message.text, titles[known[0], chat.locale] if known else ""))
-    return asked
 
 
 def after(before: Sequence[tuple[str, str]]) -> str:

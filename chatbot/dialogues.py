@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import structlog
@@ -25,14 +26,14 @@ def open_chat_model(settings: Settings) -> BaseChatModel | None:
 class Dialogues:
     """Opens another dialogue model when another is promoted; turns that began with the one before finish with it.
 
-    Raises:
-        ModelError: The model cannot be opened.
+    The first is opened in a thread, while its maker opens what else is needed.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._opened = settings.dialogue_model
-        self._model = open_chat_model(settings)
+        self._aside = ThreadPoolExecutor(1, thread_name_prefix="dialogue-model")
+        self._model = self._aside.submit(open_chat_model, settings)
 
     def follow(self) -> BaseChatModel | None:
         """The one that should be in force, opened where it is not.
@@ -42,6 +43,7 @@ class Dialogues:
         """
         wanted = self._settings.dialogue_model
         if wanted != self._opened:
-            self._model, self._opened = open_chat_model(self._settings), wanted
-            log.info("dialogue_model.changed", model=str(getattr(self._model, "model", "none")))
-        return self._model
+            other = self._aside.submit(open_chat_model, self._settings)
+            log.info("dialogue_model.changed", model=str(getattr(other.result(), "model", "none")))
+            self._model, self._opened = other, wanted
+        return self._model.result()

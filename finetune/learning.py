@@ -92,6 +92,25 @@ class Unwatched:
 
 
 UNWATCHED = Unwatched()
+
+
+class Watched:
+    """Several observers as one; implements Observer."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def step(self, step: Step) -> None:
+        """Show it to each."""
+        for observer in self._observers:
+            observer.step(step)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Show it to each."""
+        for observer in self._observers:
+            observer.epoch(epoch)
+
+
 _observer: ContextVar[Observer] = ContextVar("observer", default=UNWATCHED)
 
 

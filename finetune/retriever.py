@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -41,6 +41,9 @@ class Plan(Pace):
     """Of the LoRA inputs."""
     neighbours: float = Field(0.5, ge=0, le=1)
     """Share of a batch that lies near its first pair."""
+    asked: float = Field(0.5, ge=0, le=1)
+    """Share of the messages of chats that are paired with another message of the same answer, not with a wording: what was
+    asked is remembered, and found by, in service."""
 
 
 class RetrieverRun(Run):
@@ -57,6 +60,7 @@ def train_retriever(
     *,
     base: tuple[Path, tuple[str, str]],
     making: Making,
+    condense: Callable[[Path], object] | None = None,
 ) -> Mapping[str, Any]:
     """Train an adapter and put it among the project's models; its metrics.
 
@@ -65,6 +69,7 @@ def train_retriever(
         run: The settings.
         base: Folder of the encoder, and its prefixes of queries and passages.
         making: Where the model goes.
+        condense: Called with its folder where chats were learned from, before it is done.
 
     Raises:
         ModelError: The encoder cannot be trained, or the name is taken.
@@ -89,6 +94,8 @@ def train_retriever(
             write_chats(wordings.chats, place / CHATS)
             write_chats(wordings.chats_learned, place / REMEMBERED)
         write_model(place, run, metrics, _card(making.name, metrics))
+        if condense and wordings.chats_learned:
+            condense(place)
     return metrics
 
 
@@ -128,7 +135,7 @@ class _Pairs:
         self._locales = np.array(wordings.locales)
         self._members = wordings.rows()
         self._untrained = encoder.vectors(states)
-        self._own = self._stored()
+        self._own, self._of_chats = self._stored()
         self._near = _neighbours(self._untrained, self._own, self._locales)
 
     def right_before(self, held_out: Sequence[Tensor]) -> float:
@@ -147,10 +154,10 @@ class _Pairs:
         scores[self._locales[groups][:, None] != self._locales[owners][None, :]] = -2
         return float((owners[scores.argmax(axis=1)] == groups).mean())
 
-    def _stored(self) -> list[Rows]:
-        """The places of each group's own wordings, without what was asked in chats."""
+    def _stored(self) -> tuple[list[Rows], list[Rows]]:
+        """The places of each group's own wordings, and of what was asked in chats."""
         asked = np.array([text.asked for text in self._wordings.learn])
-        return [rows[~asked[rows]] for rows in self._members]
+        return [rows[~asked[rows]] for rows in self._members], [rows[asked[rows]] for rows in self._members]
 
     def loss(self, pairs: Rows) -> Tensor:
         """Cross-entropy of finding each anchor's partner in the batch, and back.
@@ -200,7 +207,8 @@ class _Pairs:
     def _paired(self, anchors: Sequence[int], rng: np.random.Generator) -> Rows:
         partners = []
         for row in anchors:
-            others = self._own[self._owners[row]]
+            asked = self._wordings.learn[row].asked and rng.random() < self._plan.asked
+            others = (self._of_chats if asked else self._own)[self._owners[row]]
             others = others[others != row]
             partners.append(int(rng.choice(others)) if len(others) else row)
         return np.stack([np.array(anchors, np.int64), np.array(partners, np.int64)], axis=1)

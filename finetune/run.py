@@ -36,6 +36,8 @@ class LogTable(Table):
 
     tensorboard: bool = False
     """Loss, learning rate and held-out figure into the project's models/runs/tensorboard."""
+    mlflow: str = ""
+    """The same to an MLflow server or store: its URI."""
 
 
 class Run(Table):

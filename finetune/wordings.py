@@ -1,7 +1,8 @@
 """What the retriever learns from: texts that mean the same, from the FAQ, the intents and past chats.
 
-A group is one stored answer with all its wordings, or one intent with its examples. Where a question has few
-wordings, its answer stands beside them as one more text. What customers asked in chats belongs to the group that
+A group is one stored answer with all its wordings, or one intent with its examples; answers to the very same question
+are one group, for none of them is wrong there. Where a question has few wordings, its answer stands beside them as one more
+text. What customers asked in chats belongs to the group that
 answered it, read after what was said before: so the encoder learns to read follow-ups.
 """
 
@@ -24,6 +25,8 @@ _ENOUGH = 3
 """Wordings from which a group learns without its answer, and gives one away to be judged by."""
 _HELD_OUT = 0.2
 """Share of its wordings that a group gives away: thresholds can only be fitted on what was not learned."""
+_MOST_CHATS_HELD_OUT = 1000
+"""Enough to fit probabilities on; what is held out does not find answers."""
 _FEWEST_GROUPS = 8
 
 
@@ -36,7 +39,8 @@ class Text:
     stored: bool = False
     """Something the company wrote (an answer): encoded as a passage, not as a query."""
     asked: bool = False
-    """Asked in a chat: it is looked for, and nothing is found by it."""
+    """Asked in a chat: it is looked for. What others asked finds it while learning; the held-out figure rests on
+    wordings alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +89,8 @@ def gather(
         intents: Of the company.
         chats: Past ones, in which it is known what answered.
         hold_out: A fifth of the wordings of each group that has more than three; where hardly any has, the question
-            of each tenth group, which must then find its answer; and a fifth of the chats. False learns from
-            everything.
+            of each tenth group, which must then find its answer; and a fifth of the chats, at most a thousand. False
+            learns from everything.
         seed: Chooses which.
 
     Raises:
@@ -101,9 +105,10 @@ def gather(
         )
     rng = np.random.default_rng(seed)
     learn, held_out = _divided(groups, rng, hold_out=hold_out)
-    places = {(group.answer, group.locale): place for place, group in enumerate(groups)}
+    places = {(answer, group.locale): place for place, group in enumerate(groups) for answer in group.answers}
     titles = titles_of(stored, known)
-    kept = set(rng.permutation(len(chats))[: round(len(chats) * _HELD_OUT)].tolist()) if hold_out else set()
+    out = min(round(len(chats) * _HELD_OUT), _MOST_CHATS_HELD_OUT) if hold_out else 0
+    kept = set(rng.permutation(len(chats))[:out].tolist())
     for number, chat in enumerate(chats):
         asked = [(one, _place(one, places)) for one in asked_in(chat, titles)]
         (held_out if number in kept else learn).extend(
@@ -139,8 +144,8 @@ def _divided(
             out = {str(text) for text in some}
         held_out += [Text(text, place) for text in texts if text in out]
         learn += [Text(text, place) for text in texts if text not in out]
-        if group.passage and len(texts) <= _ENOUGH:
-            learn.append(Text(group.passage, place, stored=True))
+        if len(texts) <= _ENOUGH:
+            learn += [Text(passage, place, stored=True) for passage in group.passages]
     return learn, held_out
 
 
@@ -148,26 +153,35 @@ def _divided(
 class _Group:
     """What belongs together."""
 
-    answer: str
-    """Its id, as chats name it."""
+    answers: tuple[str, ...]
+    """Their ids, as chats name them."""
     locale: str
     texts: list[str]
-    passage: str
-    """The stored answer; "" for an intent."""
+    passages: tuple[str, ...]
+    """The stored answers; none for an intent."""
 
 
 def _groups(entries: Iterable[Entry], examples: Mapping[tuple[str, str], Sequence[str]]) -> list[_Group]:
     """Those that have two texts at least."""
+    same: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        if entry.passage.source != "document":
+            asks = entry.questions[0].strip().casefold()
+            same.setdefault((entry.passage.locale, asks), []).append(entry)
     groups = [
-        _Group(entry.passage.id, entry.passage.locale, _distinct(entry.questions), entry.passage.text)
-        for entry in entries
-        if entry.passage.source != "document"
+        _Group(
+            tuple(entry.passage.id for entry in ones),
+            locale,
+            _distinct(question for entry in ones for question in entry.questions),
+            tuple(_distinct(entry.passage.text for entry in ones)),
+        )
+        for (locale, _), ones in same.items()
     ]
     groups += [
-        _Group(INTENT_PREFIX + name, locale, _distinct(texts), "")
+        _Group((INTENT_PREFIX + name,), locale, _distinct(texts), ())
         for (name, locale), texts in examples.items()
     ]
-    return [group for group in groups if len(group.texts) + bool(group.passage) > 1]
+    return [group for group in groups if len(group.texts) + len(group.passages) > 1]
 
 
 def _place(asked: Asked, places: Mapping[tuple[str, str], int]) -> int | None:

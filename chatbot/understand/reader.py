@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, tzinfo
+from dataclasses import replace
+from datetime import tzinfo
 
 from chatbot.chats import in_context, said_in, titles_of
 from chatbot.types import LIKELY, Act, Message, Turn, Understanding
 from chatbot.understand import acts
 from chatbot.understand.codes import code_begun, codes_in
+from chatbot.understand.heard import Heard, stated_in
 from chatbot.understand.intent import Guess, IntentClassifier, out_of_scope
 from chatbot.understand.language import (
     ENGLISH_FUNCTION_WORDS,
@@ -31,6 +32,7 @@ from chatbot.understand.rewrite import (
     chosen_option,
     content_words,
     conversation_of,
+    names_nothing,
     without_numbers,
     words_beside,
 )
@@ -41,7 +43,6 @@ from chatbot.understand.slots import (
     day_of,
     fill,
     known_values,
-    one_of,
     place_named,
     slot_held,
     stated_values,
@@ -61,19 +62,6 @@ _NUMBER_CONFIDENCE = 0.95
 _CERTAIN_ENOUGH = 0.95
 # Typed alone these may as well ask for an order to be cancelled.
 _AMBIGUOUS_CANCELS = frozenset({"取消", "取消吧", "cancel", "cancel it", "cancel that", "stop", "退", "停止"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Heard:
-    """A message before its meaning."""
-
-    typed: str
-    """Tidied, as typed."""
-    text: str
-    """Pinyin as characters, slips mended."""
-    tongue: Tongue
-    sentiment: float
-    day: date
 
 
 class Reader:
@@ -145,19 +133,19 @@ class Reader:
         )
         return replace(self._told(understood, heard), parts=parts)
 
-    def _told(self, understood: Understanding, heard: _Heard) -> Understanding:
+    def _told(self, understood: Understanding, heard: Heard) -> Understanding:
         return replace(
             understood, language=heard.tongue.language, script=heard.tongue.script, sentiment=heard.sentiment
         )
 
-    def _part(self, text: str, heard: _Heard, recent: Sequence[Turn]) -> Understanding:
+    def _part(self, text: str, heard: Heard, recent: Sequence[Turn]) -> Understanding:
         """One of several questions; what the message states elsewhere fills its slots."""
         understood = self._question(replace(heard, text=text), recent)
         intent = self._intents.get(understood.intent or "")
-        elsewhere = _values(intent, heard) if intent else {}
+        elsewhere = stated_in(intent, heard) if intent else {}
         return replace(self._told(understood, heard), slots={**elsewhere, **understood.slots})
 
-    def _hear(self, message: Message, history: Sequence[Turn]) -> _Heard:
+    def _hear(self, message: Message, history: Sequence[Turn]) -> Heard:
         typed = self._called(tidy(message.text))
         last = history[-1].understanding if history else None
         previous = Tongue(last.language, last.script, certain=True) if last else None
@@ -171,9 +159,9 @@ class Reader:
             default=self._default_language,
         )
         text = spelt or (self._speller.correct(typed) if language == "en" else typed)
-        return _Heard(typed, text, tongue, sentiment_of(typed), day_of(message.sent_at, self._timezone))
+        return Heard(typed, text, tongue, sentiment_of(typed), day_of(message.sent_at, self._timezone))
 
-    def _act_at_once(self, heard: _Heard) -> Understanding | None:
+    def _act_at_once(self, heard: Heard) -> Understanding | None:
         """Danger and the wish for a person come before everything else."""
         texts = {heard.typed, heard.text}
         if any(map(acts.is_urgent, texts)):
@@ -183,7 +171,7 @@ class Reader:
             return _understanding(heard.text, "human")
         return None
 
-    def _pleasantry(self, heard: _Heard, recent: Sequence[Turn]) -> Understanding | None:
+    def _pleasantry(self, heard: Heard, recent: Sequence[Turn]) -> Understanding | None:
         """Thanks, a good-bye, "ok": nothing is asked and nothing told, whatever the bot waits for."""
         task = task_of(recent, self._intents)
         if task and task.asked and values_in(task.asked, heard.text, today=heard.day, asked=True):
@@ -194,7 +182,7 @@ class Reader:
             return None
         return _understanding(heard.text, "smalltalk", intent=name, confidence=_CERTAIN_ENOUGH)
 
-    def _choice(self, heard: _Heard, recent: Sequence[Turn]) -> Understanding | None:
+    def _choice(self, heard: Heard, recent: Sequence[Turn]) -> Understanding | None:
         option = chosen_option(heard.text, recent[-1] if recent else None)
         if option is None:
             return None
@@ -203,7 +191,7 @@ class Reader:
             return _understanding(option.label, "ask", intent=option.intent, confidence=1.0, slots=slots)
         return replace(_understanding(option.label, "ask"), passage_id=option.passage_id)
 
-    def _task_talk(self, heard: _Heard, recent: Sequence[Turn]) -> Understanding | None:
+    def _task_talk(self, heard: Heard, recent: Sequence[Turn]) -> Understanding | None:
         """Cancels, corrections and values for the task at hand; None when the message is none of them."""
         task = task_of(recent, self._intents)
         asked = task.asked if task else None
@@ -217,11 +205,11 @@ class Reader:
             self._answer_to(heard, recent, task, asked) if asked else self._another_value(heard, recent, task)
         )
 
-    def _correction(self, heard: _Heard, recent: Sequence[Turn], task: Task) -> Understanding | None:
+    def _correction(self, heard: Heard, recent: Sequence[Turn], task: Task) -> Understanding | None:
         if not acts.is_correction(heard.text):
             return None
         held = dict(current_slots(task.turn))
-        said = _values(task.intent, heard)
+        said = stated_in(task.intent, heard)
         if said and (held.keys() & said.keys() or not task.asked):
             slots = {**fill(task.intent, heard.text, recent, today=heard.day, continues=True), **said}
             return self._about(task.intent, heard, "correct", slots)
@@ -257,10 +245,10 @@ class Reader:
         return {**kept, slot.name: others[-1]} if others else kept
 
     def _answer_to(
-        self, heard: _Heard, recent: Sequence[Turn], task: Task, asked: Slot
+        self, heard: Heard, recent: Sequence[Turn], task: Task, asked: Slot
     ) -> Understanding | None:
         """The message as an answer to the bot's question, unless it is clearly something else."""
-        said = _values(task.intent, heard)
+        said = stated_in(task.intent, heard)
         slots = fill(task.intent, heard.text, recent, today=heard.day, asked=asked.name, continues=True)
         given = values_in(asked, heard.text, today=heard.day, asked=True)
         if said or (given and asked.type != "text"):
@@ -272,9 +260,9 @@ class Reader:
         query = self._rewriter.standalone(heard.text, recent)
         return replace(self._about(task.intent, heard, "inform", slots), query=query)
 
-    def _another_value(self, heard: _Heard, recent: Sequence[Turn], task: Task) -> Understanding | None:
+    def _another_value(self, heard: Heard, recent: Sequence[Turn], task: Task) -> Understanding | None:
         """The same wish for another value: "LM2026110013", "and LM2026110013?"."""
-        said = _values(task.intent, heard) or telling_values(
+        said = stated_in(task.intent, heard) or telling_values(
             task.intent, current_slots(task.turn), heard.text
         )
         if not said or len(words_beside(heard.text, said.values())) > _WORDS_BESIDE_VALUE:
@@ -282,7 +270,7 @@ class Reader:
         slots = fill(task.intent, heard.text, recent, today=heard.day, continues=True)
         return self._about(task.intent, heard, "inform", {**slots, **said})
 
-    def _question(self, heard: _Heard, recent: Sequence[Turn]) -> Understanding:
+    def _question(self, heard: Heard, recent: Sequence[Turn]) -> Understanding:
         bare = heard.text if self._classifier.exact(heard.text) else acts.without_courtesy(heard.text)
         query, other, read_as, follows = self._readings(bare, recent)
         guess = self._classifier.classify(without_numbers(query), read_as=read_as)
@@ -342,7 +330,7 @@ class Reader:
         return (bare, "", in_context(bare, said), follows) if said else (query, "", "", follows)
 
     def _about_codes(
-        self, heard: _Heard, task: Task | None, codes: dict[str, list[str]], in_chat: Guess | None
+        self, heard: Heard, task: Task | None, codes: dict[str, list[str]], in_chat: Guess | None
     ) -> Guess:
         """What a message with an order number is about: the conversation tells an encoder that learned to read it.
 
@@ -363,17 +351,18 @@ class Reader:
         return Guess(name, _NUMBER_CONFIDENCE, {name: _NUMBER_CONFIDENCE})
 
     def _slots_for(
-        self, intent: Intent, heard: _Heard, recent: Sequence[Turn], task: Task | None
+        self, intent: Intent, heard: Heard, recent: Sequence[Turn], task: Task | None
     ) -> dict[str, str]:
-        continues = bool(task and task.intent.name == intent.name)
-        brief = all(len(word) == 1 for word in content_words(heard.text))
-        slots = fill(intent, heard.text, recent, today=heard.day, continues=continues, brief=brief)
+        same = bool(task and task.intent.name == intent.name)
+        slots = fill(
+            intent, heard.text, recent, today=heard.day, continues=same, brief=names_nothing(heard.text)
+        )
         slot = slot_held(intent, slots)
-        if slot and acts.names_other(heard.text) and slot.name not in _values(intent, heard):
+        if slot and acts.names_other(heard.text) and slot.name not in stated_in(intent, heard):
             return self._with_other(intent, slot, recent, slots, place=place_named(heard.text))
         return slots
 
-    def _about(self, intent: Intent, heard: _Heard, act: Act, slots: dict[str, str]) -> Understanding:
+    def _about(self, intent: Intent, heard: Heard, act: Act, slots: dict[str, str]) -> Understanding:
         return _understanding(heard.text, act, intent=intent.name, confidence=1.0, slots=slots)
 
 
@@ -389,13 +378,3 @@ def _understanding(
     return Understanding(
         query=query, language="", act=act, intent=intent, confidence=confidence, slots=slots or {}
     )
-
-
-def _values(intent: Intent, heard: _Heard) -> dict[str, str]:
-    """Values that the message states by itself, whatever was asked."""
-    found = {slot.name: values_in(slot, heard.text, today=heard.day) for slot in intent.slots}
-    return {
-        slot.name: one_of(found[slot.name], heard.text, slot=slot)
-        for slot in intent.slots
-        if found[slot.name]
-    }

@@ -195,6 +195,11 @@ def content_words(text: str) -> list[str]:
     return words_found
 
 
+def names_nothing(text: str) -> bool:
+    """Whether a message says nothing of its own about what it asks for: "price?", 还有货吗."""
+    return all(len(word) == 1 for word in content_words(text))
+
+
 def words_beside(text: str, values: Iterable[str]) -> list[str]:
     """Content words of a message without the values in it."""
     lowered = text.lower()

@@ -10,7 +10,7 @@ import pytest
 from knowledge_cases import new_store
 
 from chatbot.chats import Chat, read_chats, write_chats
-from chatbot.memory import Remembering, open_classifier, remember, with_chats
+from chatbot.memory import Remembering, condense, open_classifier, remember, with_chats
 from chatbot.registry import CHATS, METRICS, REMEMBERED, Registry, remembered_by
 from fakes import FakeEncoder
 from knowledge.build import arrange
@@ -92,10 +92,14 @@ def test_without_chats_the_knowledge_is_the_source(knowledge: KnowledgeStore, tm
 
 
 def test_more_chats_make_another_retriever(registry: Registry) -> None:
-    added, known = remember(registry, "first", [TOLD, OTHER, OTHER, HELD_OUT], new="second")
+    seen: list[Path] = []
+    added, known = remember(
+        registry, "first", [TOLD, OTHER, OTHER, HELD_OUT], new="second", condense=seen.append
+    )
 
     second = registry.model("retriever", "second")
     assert (added, known) == (1, 3)
+    assert len(seen) == 1
     assert read_chats(second.folder / REMEMBERED) == [TOLD, OTHER]
     assert read_chats(second.folder / CHATS) == [HELD_OUT]
     assert second.metrics["chats_remembered"] == 2
@@ -117,7 +121,7 @@ def test_nothing_new_and_a_taken_name_are_refused(
     registry: Registry, chats: Sequence[Chat], name: str, complaint: str
 ) -> None:
     with pytest.raises(ModelError, match=complaint):
-        remember(registry, "first", chats, new=name)
+        remember(registry, "first", chats, new=name, condense=Path.exists)
 
 
 def test_a_retriever_that_reads_no_chats_remembers_none(registry: Registry) -> None:
@@ -125,7 +129,7 @@ def test_a_retriever_that_reads_no_chats_remembers_none(registry: Registry) -> N
         (place / METRICS).write_text("{}")
 
     with pytest.raises(ModelError, match="did not learn to read chats"):
-        remember(registry, "plain", [OTHER], new="second")
+        remember(registry, "plain", [OTHER], new="second", condense=Path.exists)
 
 
 def test_intents_are_told_by_what_they_answered_in_chats(knowledge: KnowledgeStore, tmp_path: Path) -> None:
@@ -174,3 +178,28 @@ def test_small_talk_between_questions_is_told_by_the_message_alone(
     alone, between = (classifier.classify(asked, read_as=said) for said in ("", f"{asked} < hello lorry"))
     assert alone.intent == between.intent == "smalltalk.bot_identity"
     assert between.confidence == alone.confidence > 0.5
+
+
+def test_what_is_found_anyway_is_not_remembered_and_is_kept_as_context(
+    knowledge: KnowledgeStore, registry: Registry
+) -> None:
+    asked_as_stored = chat(
+        ("What does delivery to Macao cost?", [MACAO]), ("and the taxman", [CUSTOMS]), ("thanks", None), ("by drone", [])
+    )  # fmt: skip
+    entries = list(knowledge.entries())
+    with registry.making("retriever", "marked") as place:
+        write_chats([HELD_OUT], place / CHATS)
+        write_chats([asked_as_stored], place / REMEMBERED)
+        (place / METRICS).write_text("{}")
+        assert condense(place, FakeEncoder(), entries, ()) == (1, 2)
+        assert condense(place, FakeEncoder(), entries, ()) == (1, 2)  # what is marked is judged anew
+
+    marked = registry.model("retriever", "marked").folder
+    (kept,) = read_chats(marked / REMEMBERED)
+    assert [line.remembered for line in kept.messages] == [False, True, True, True]
+    assert [line.text for line in kept.messages] == [line.text for line in asked_as_stored.messages]
+    remembered = remembered_by(marked, entries, ())
+    assert [one.text for one in remembered] == ["and the taxman", "by drone"]
+    assert remembered[0].after.startswith("What does delivery to Macao cost?")
+    with pytest.raises(ModelError, match="knows all of these"):
+        remember(registry, "marked", [asked_as_stored], new="second", condense=Path.exists)

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run is what happened in it, once, also when the run was killed in between."""
+"""What TensorBoard and MLflow show of a run is what happened in it, once, also when the run was killed in between."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from mlflow import MlflowClient
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_bert import write_tiny_bert
 from tiny_texts import FRAMES
@@ -23,6 +24,7 @@ from finetune.intent import IntentRun, train_intent
 from finetune.learning import UNWATCHED, Observer
 from finetune.run import LogTable, Making
 from finetune.scalars import scalars_in
+from finetune.tracking import tracked_in
 from knowledge.errors import SettingsError
 from ui.cli import app
 
@@ -57,6 +59,18 @@ def learn(
     parts = split(TEXTS, data={}, text=lambda one: one.text, label=lambda one: one.label, seed=0)
     making = Making(Registry(folder / "models"), "a", folder / "work", progress, observer)
     return train_intent(parts, RUN, base=(bert, ("", "")), making=making)
+
+
+def told(uri: str) -> tuple[Any, dict[str, list[int]]]:
+    """The only run of a store, and the steps of each of its figures."""
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name("kefu intent")
+    assert experiment
+    (run,) = client.search_runs([experiment.experiment_id])
+    history = {
+        key: [one.step for one in client.get_metric_history(run.info.run_id, key)] for key in run.data.metrics
+    }
+    return run, {key: sorted(steps) for key, steps in history.items()}
 
 
 def shown(folder: Path) -> dict[str, list[tuple[int, float]]]:
@@ -127,7 +141,11 @@ def test_a_run_is_shown_where_it_was_asked_for(bert: Path, tmp_path: Path, asked
     (tmp_path / "a.csv").write_text("text,label\n" + "".join(f"{one.text},{one.label}\n" for one in TEXTS))
     log = "[log]\ntensorboard = true\n" if asked == "in the run" else ""
     (tmp_path / "run.toml").write_text(f'{log}[data]\ntrain = "a.csv"\n[train]\nepochs = 1\n')
-    option = [] if log else ["--tensorboard", str(tmp_path / "curves")]
+    option = (
+        []
+        if log
+        else ["--tensorboard", str(tmp_path / "curves"), "--mlflow", f"sqlite:///{tmp_path}/runs.db"]
+    )
     run = ["--config", str(tmp_path / "run.toml"), "--name", "a", "--threads", "1"]
 
     done = CliRunner().invoke(app, ["--project", str(tmp_path), "train", "sentiment", *run, *option])
@@ -136,3 +154,46 @@ def test_a_run_is_shown_where_it_was_asked_for(bert: Path, tmp_path: Path, asked
     folder = tmp_path / "models" / "runs" / "tensorboard" if log else tmp_path / "curves"
     assert len(shown(folder / "sentiment-a")["epoch/held_out"]) == 1
     assert f"tensorboard --logdir {folder}" in done.stderr
+    assert (tmp_path / "runs.db").exists() == bool(option)
+
+
+def test_mlflow_keeps_settings_and_every_step(bert: Path, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'runs.db'}"
+    with tracked_in(uri, task="intent", name="a", settings=RUN.model_dump(mode="json")) as observer:
+        metrics = learn(bert, tmp_path, observer)
+
+    run, steps = told(uri)
+    assert (run.info.run_name, run.info.status) == ("a", "FINISHED")
+    assert (run.data.params["model.rank"], run.data.params["train.epochs"]) == ("4", str(EPOCHS))
+    assert steps["loss"] == steps["learning_rate"] == list(range(1, EPOCHS * STEPS + 1))
+    assert steps["epoch_loss"] == list(range(1, EPOCHS + 1))
+    assert run.data.metrics["epoch_held_out"] == pytest.approx(metrics["epochs"][-1]["held_out"])
+
+
+def test_mlflow_goes_on_with_a_run_that_was_killed(bert: Path, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'runs.db'}"
+
+    def kill(what: str, done: float) -> None:
+        if what == "Fine-tuning the encoder" and done > 0.7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), tracked_in(uri, task="intent", name="a", settings={}) as observer:
+        learn(bert, tmp_path, observer, kill)
+    assert told(uri)[0].info.status == "KILLED"
+    with tracked_in(uri, task="intent", name="a", settings={}) as observer:
+        learn(bert, tmp_path, observer)
+
+    run, steps = told(uri)
+    assert run.info.status == "FINISHED"
+    assert steps["loss"] == list(range(1, EPOCHS * STEPS + 1))
+    assert steps["epoch_held_out"] == list(range(1, EPOCHS + 1))
+
+
+def test_without_mlflow_or_its_store_it_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SettingsError, match="Name a server"), tracked_in("ftp://nowhere", task="intent", name="a", settings={}):  # fmt: skip
+        pass
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    with pytest.raises(SettingsError, match=r"pip install 'kefu\[mlflow\]'"), tracked_in(f"sqlite:///{tmp_path}/a.db", task="intent", name="a", settings={}):  # fmt: skip
+        pass

@@ -138,13 +138,21 @@ def remember(
 ) -> None:
     """Let a retriever remember more chats, without training: what was asked there is found as its wordings are.
 
+    Messages whose answer is found by a margin without them are left out of the index: it stays small.
+
     It becomes a retriever of its own: 'kefu models promote retriever NAME' fits thresholds and puts it in force.
     """
+    from chatbot.assemble import open_knowledge
     from chatbot.chats import read_chats
     from chatbot.memory import remember as remember_chats
+    from chatbot.settings import load_settings
+    from ui.commands.training import condensing
 
-    read = [chat for file in chats for chat in read_chats(file)]
-    added, known = remember_chats(_registry(), name, read, new=new)
+    settings, read = load_settings(), [chat for file in chats for chat in read_chats(file)]
+    knowledge = open_knowledge(settings)
+    with progress_bars() as report:
+        condense = condensing(settings, list(knowledge.entries()), knowledge.intents(), report)
+        added, known = remember_chats(_registry(), name, read, new=new, condense=condense)
     rest = f" {known} were known or are held out for judging." if known else ""
     talk.print(
         f"{new} remembers {added:,} more chats.{rest} Put it in force with 'kefu models promote retriever {new}'."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,11 +13,13 @@ from ui.commands.train_dialogue import dialogue
 from ui.commands.train_encoder import intent, sentiment, slots
 from ui.commands.train_preference import preference
 from ui.commands.train_search import search
-from ui.commands.training import AsJson, Name, TensorBoard, Threads, training
+from ui.commands.training import AsJson, MLflow, Name, TensorBoard, Threads, condensing, training
 from ui.terminal import out, print_json, talk
 
 if TYPE_CHECKING:
     from finetune.wordings import Wordings
+    from knowledge.sources.intents import Intent
+    from knowledge.types import Entry
 
 app = typer.Typer(no_args_is_help=True, help="Fine-tune models on your own knowledge, offline.")
 
@@ -54,6 +57,7 @@ def retriever(
     name: Name = None,
     threads: Threads = 0,
     tensorboard: TensorBoard = None,
+    mlflow: MLflow = None,
     as_json: AsJson = False,
 ) -> None:
     """Teach the encoder which wordings belong together, from your FAQ and intents.
@@ -70,13 +74,14 @@ def retriever(
 
     settings = load_settings()
     run = read_run(config, RetrieverRun, sample="retriever.toml")
-    with training(settings, name, threads=threads, prefix="r", run=run, tensorboard=tensorboard) as making:
-        metrics = train_retriever(
-            read_wordings(faq, chats, seed=run.train.seed),
-            run,
-            base=settings.knowledge.encoder.weights(cache=settings.project.models_cache),
-            making=making,
-        )
+    base = settings.knowledge.encoder.weights(cache=settings.project.models_cache)
+    with training(
+        settings, name, threads=threads, prefix="r", run=run, tensorboard=tensorboard, mlflow=mlflow
+    ) as making:
+        known = read_known(faq)
+        wordings = read_wordings(*known, chats, seed=run.train.seed)
+        condense = condensing(settings, *known, making.progress)
+        metrics = train_retriever(wordings, run, base=base, making=making, condense=condense)
     if as_json:
         print_json({"name": making.name, **metrics})
         return
@@ -91,18 +96,25 @@ def retriever(
         talk.print("It finds no more than before: leave it, or try other settings (--config).")
 
 
-def read_wordings(files: list[Path] | None, chat_files: list[Path] | None, *, seed: int) -> Wordings:
-    """What the retriever learns from: the named files, or the project's own knowledge."""
-    from chatbot.chats import read_chats
-    from finetune.wordings import gather
-
-    chats = [chat for file in chat_files or () for chat in read_chats(file)]
+def read_known(files: list[Path] | None) -> tuple[Sequence[Entry], Sequence[Intent]]:
+    """Entries and intents that the retriever learns from: of the named FAQ files, or the project's own."""
     if files:
         from knowledge.evaluate import read_entries
 
-        return gather([entry for file in files for entry in read_entries(file)[0]], chats=chats, seed=seed)
+        return [entry for file in files for entry in read_entries(file)[0]], ()
     from chatbot.assemble import open_knowledge
     from chatbot.settings import load_settings
 
     knowledge = open_knowledge(load_settings())
-    return gather(knowledge.entries(), knowledge.intents(), chats, seed=seed)
+    return list(knowledge.entries()), knowledge.intents()
+
+
+def read_wordings(
+    entries: Sequence[Entry], intents: Sequence[Intent], chat_files: list[Path] | None, *, seed: int
+) -> Wordings:
+    """What the retriever learns from."""
+    from chatbot.chats import read_chats
+    from finetune.wordings import gather
+
+    chats = [chat for file in chat_files or () for chat in read_chats(file)]
+    return gather(entries, intents, chats, seed=seed)

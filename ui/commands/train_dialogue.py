@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ui.commands.training import AsJson, Name, TensorBoard, Threads, before_and_after, training
+from ui.commands.training import AsJson, MLflow, Name, TensorBoard, Threads, before_and_after, training
 from ui.terminal import print_json
 
 _FIGURES = {
@@ -37,6 +37,7 @@ def dialogue(
     name: Name = None,
     threads: Threads = 0,
     tensorboard: TensorBoard = None,
+    mlflow: MLflow = None,
     as_json: AsJson = False,
 ) -> None:
     """Teach the dialogue model to answer from passages, in their words, and to say when they do not tell.
@@ -52,7 +53,9 @@ def dialogue(
 
     settings = load_settings()
     run = read_run(config, DialogueRun, sample="dialogue.toml")
-    with training(settings, name, threads=threads, prefix="d", run=run, tensorboard=tensorboard) as making:
+    with training(
+        settings, name, threads=threads, prefix="d", run=run, tensorboard=tensorboard, mlflow=mlflow
+    ) as making:
         begun = making.registry.model("dialogue", start) if start else None
         metrics = train_dialogue(
             material(data or run.data.train, replay=run.data.replay),

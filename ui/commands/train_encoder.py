@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from ui.commands.training import AsJson, Name, TensorBoard, Threads, training
+from ui.commands.training import AsJson, MLflow, Name, TensorBoard, Threads, training
 from ui.terminal import out, print_json, talk
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def intent(
     name: Name = None,
     threads: Threads = 0,
     tensorboard: TensorBoard = None,
+    mlflow: MLflow = None,
     as_json: AsJson = False,
 ) -> None:
     """Teach the encoder your intents: those that were imported, or a CSV file of text,intent.
@@ -50,7 +51,9 @@ def intent(
     run = read_run(config, IntentRun, sample="intent.toml")
     examples = read_intents(run, root_of(config, data))
     settings = load_settings()
-    with training(settings, name, threads=threads, prefix="r", run=run, tensorboard=tensorboard) as making:
+    with training(
+        settings, name, threads=threads, prefix="r", run=run, tensorboard=tensorboard, mlflow=mlflow
+    ) as making:
         metrics = train_intent(
             examples,
             run,
@@ -67,6 +70,7 @@ def slots(
     name: Name = None,
     threads: Threads = 0,
     tensorboard: TensorBoard = None,
+    mlflow: MLflow = None,
     as_json: AsJson = False,
 ) -> None:
     """Teach the encoder to find names and values in sentences, from words tagged in CoNLL columns.
@@ -80,7 +84,9 @@ def slots(
     run = read_run(config, SlotsRun, sample="ner.toml")
     sentences = read_sentences(run, root_of(config, data))
     settings = load_settings()
-    with training(settings, name, threads=threads, prefix="r", run=run, tensorboard=tensorboard) as making:
+    with training(
+        settings, name, threads=threads, prefix="r", run=run, tensorboard=tensorboard, mlflow=mlflow
+    ) as making:
         metrics = train_slots(
             sentences,
             run,
@@ -97,6 +103,7 @@ def sentiment(
     name: Name = None,
     threads: Threads = 0,
     tensorboard: TensorBoard = None,
+    mlflow: MLflow = None,
     as_json: AsJson = False,
 ) -> None:
     """Teach the encoder to recognise feelings, from a CSV file of text,label.
@@ -110,7 +117,9 @@ def sentiment(
     run = read_run(config, SentimentRun, sample="sentiment.toml")
     examples = read_remarks(run, root_of(config, data))
     settings = load_settings()
-    with training(settings, name, threads=threads, prefix="r", run=run, tensorboard=tensorboard) as making:
+    with training(
+        settings, name, threads=threads, prefix="r", run=run, tensorboard=tensorboard, mlflow=mlflow
+    ) as making:
         metrics = train_sentiment(
             examples,
             run,

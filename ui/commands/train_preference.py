@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ui.commands.training import AsJson, Name, TensorBoard, Threads, before_and_after, training
+from ui.commands.training import AsJson, MLflow, Name, TensorBoard, Threads, before_and_after, training
 from ui.terminal import print_json
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def preference(
     name: Name = None,
     threads: Threads = 0,
     tensorboard: TensorBoard = None,
+    mlflow: MLflow = None,
     as_json: AsJson = False,
 ) -> None:
     """Teach the dialogue model what customers liked: replies that it composed and that got a thumb, up or down.
@@ -49,7 +50,9 @@ def preference(
 
     settings = load_settings()
     run = read_run(config, PreferenceRun, sample="preference.toml")
-    with training(settings, name, threads=threads, prefix="p", run=run, tensorboard=tensorboard) as making:
+    with training(
+        settings, name, threads=threads, prefix="p", run=run, tensorboard=tensorboard, mlflow=mlflow
+    ) as making:
         metrics = train_preference(
             _thumbs(thumbs, settings),
             read_worlds(run.data.train or SHIPPED),

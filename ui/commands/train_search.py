@@ -138,10 +138,10 @@ def _retriever(
     from finetune.retriever import RetrieverRun, train_retriever
     from finetune.run import digest, read_run
     from finetune.search import Job
-    from ui.commands.train import read_wordings
+    from ui.commands.train import read_known, read_wordings
 
     run = read_run(config, RetrieverRun, sample="retriever.toml")
-    wordings = read_wordings(faq, chats, seed=run.train.seed)
+    wordings = read_wordings(*read_known(faq), chats, seed=run.train.seed)
     texts = digest([asdict(text) for text in (*wordings.learn, *wordings.held_out)])
     return Job(
         "retriever",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,8 @@ from ui.terminal import out, progress_bars, talk
 if TYPE_CHECKING:
     from chatbot.settings import Settings
     from finetune.run import Making, Run
+    from knowledge.sources.intents import Intent
+    from knowledge.types import Entry, Progress
 
 Name = Annotated[str | None, typer.Option(help="Of the model.", show_default="date and time of now")]
 Threads = Annotated[int, typer.Option(min=0, help="0: all cores.")]
@@ -26,6 +28,14 @@ TensorBoard = Annotated[
         "--tensorboard",
         help="Folder for TensorBoard: loss and learning rate of each step, held-out figure of each epoch.",
         show_default="none, or models/runs/tensorboard with [log] tensorboard = true",
+    ),
+]
+MLflow = Annotated[
+    str | None,
+    typer.Option(
+        "--mlflow",
+        help="MLflow server or store for the same: http://host:5000, sqlite:///runs.db.",
+        show_default="none, or what [log] mlflow names",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -40,6 +50,7 @@ def training(
     prefix: str,
     run: Run | None = None,
     tensorboard: Path | None = None,
+    mlflow: str | None = None,
 ) -> Iterator[Making]:
     """A run with a progress bar; torch has its threads back afterwards.
 
@@ -50,29 +61,58 @@ def training(
         prefix: Of a name that is made from date and time.
         run: Its settings.
         tensorboard: Where TensorBoard's files go; None: as `run` has it.
+        mlflow: URI of MLflow's store; None: as `run` has it.
 
     Raises:
-        SettingsError: TensorBoard is asked for and not installed.
+        SettingsError: TensorBoard or MLflow is asked for and not installed.
     """
     from chatbot.registry import Registry
+    from finetune.learning import Watched
     from finetune.processes import joined
     from finetune.run import Making
     from finetune.scalars import scalars_in
+    from finetune.tracking import tracked_in
 
     chosen = name or named_by_time(prefix)
     work = settings.models_folder / "runs"
     shown = tensorboard or (work / "tensorboard" if run and run.log.tensorboard else None)
+    told = mlflow or (run.log.mlflow if run else None)
     with joined() as first, ExitStack() as around:
         models = settings.models_folder
         if not first:  # this process helps another, which says and writes everything
             out.quiet = talk.quiet = True
-            models, shown = Path(around.enter_context(TemporaryDirectory())), None
+            models, shown, told = Path(around.enter_context(TemporaryDirectory())), None, None
         around.enter_context(threads_of(threads))
-        observer = around.enter_context(scalars_in(shown / f"{run.task}-{chosen}" if run and shown else None))
+        task, tables = (run.task, run.model_dump(mode="json")) if run else ("", {})
+        watching = (
+            around.enter_context(scalars_in(shown / f"{task}-{chosen}" if task and shown else None)),
+            around.enter_context(tracked_in(told, task=task, name=chosen, settings=tables)),
+        )
         report = around.enter_context(progress_bars())
-        yield Making(Registry(models), chosen, work, report, observer)
+        yield Making(Registry(models), chosen, work, report, Watched(*watching))
     if shown:
         talk.print(f"Look at its curves with 'tensorboard --logdir {shown}'.")
+
+
+def condensing(
+    settings: Settings, entries: Sequence[Entry], intents: Sequence[Intent], report: Progress
+) -> Callable[[Path], None]:
+    """What marks the messages that a retriever in a folder need not remember; see `chatbot.memory.condense`."""
+
+    def condense_in(retriever: Path) -> None:
+        from chatbot.assemble import open_encoder
+        from chatbot.memory import condense
+
+        encoder = open_encoder(settings.with_retriever(retriever))
+        try:
+            needed, asked = condense(retriever, encoder, entries, intents, progress=report)
+        finally:
+            encoder.close()
+        talk.print(
+            f"Of {asked:,} messages of chats {needed:,} are kept in mind; the others are found without."
+        )
+
+    return condense_in
 
 
 def named_by_time(prefix: str) -> str:
