@@ -317,11 +317,14 @@ def _clarify(
     meant = askable and u.confidence >= policy.thresholds.intent * MAYBE
     if best < policy.thresholds.clarify and not meant:
         return None
-    if meant and times_told(u, history) == 1:
+    told_before = times_told(u, history)
+    if meant and told_before == 1:
         return _follow_intent(policy, u, hits, history, "Likely more is asked of what was just told.")
     least = policy.thresholds.clarify if meant else SHARE * best
     near = [hit for place, hit in enumerate(near) if hit.score >= least or (place < 2 and not meant)]
     options = [Option(hit.passage.title, passage_id=hit.passage.id) for hit in near]
+    if intent and meant and not options and not told_before and not missing_slots(intent, u.slots):
+        return _follow_intent(policy, u, hits, history, "Nothing else may be meant, and nothing is missing.")
     if intent and meant:
         options = [Option(intent.label(u.language), intent=intent.name), *options[:2]]
     last = history[-1].decision if history else None

@@ -353,7 +353,7 @@ class Reader:
     def _slots_for(
         self, intent: Intent, heard: Heard, recent: Sequence[Turn], task: Task | None
     ) -> dict[str, str]:
-        same = bool(task and task.intent.name == intent.name)
+        same = bool(task and task.fresh and task.intent.name == intent.name)
         slots = fill(
             intent, heard.text, recent, today=heard.day, continues=same, brief=names_nothing(heard.text)
         )

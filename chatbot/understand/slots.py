@@ -53,6 +53,7 @@ _DENIAL = re.compile(
 _PREFIX = re.compile(r"[A-Z]{1,5}(?=\\d|\[0-9\])")
 """The letters that a pattern begins with, before its digits."""
 _LATIN = re.compile(r"[a-z]{3,}|\d+")
+_CONTRAST = re.compile(r"\b(?:but|just|only|except)\b|但|不过|只是|就是有", re.IGNORECASE)
 _LEAST_CHOICE_LIKENESS = 80
 _LONGEST_TEXT = 200
 _PREFIX_OF_TEXT = re.compile(
@@ -147,9 +148,11 @@ def fill(
         today: See `values_in`.
         asked: Name of the slot that the bot just asked for.
         continues: True when the last turn was about the same intent: everything said there still holds.
-        brief: True when the message names little itself ("price?"): then it is about what was mentioned last.
+        brief: True when the message names nothing itself ("price?"): then it is about what was mentioned last, however
+            long ago; any other message only about what the last turn spoke of.
     """
-    held = (_mentioned(intent, history) if brief else {}) | carried(intent, history, continues=continues)
+    held = _mentioned(intent, history if brief else history[-1:])
+    held |= carried(intent, history, continues=continues)
     held |= telling_values(intent, held, text)
     for slot in intent.slots:
         said = values_in(slot, text, today=today, asked=slot.name == asked)
@@ -159,18 +162,16 @@ def fill(
 
 
 def _mentioned(intent: Intent, history: Sequence[Turn]) -> dict[str, str]:
-    """The sticky choices that the customer or a template named last, whatever it was about."""
+    """The sticky choices that were named last, by the customer or, one alone, by a reply."""
     held: dict[str, str] = {}
     for slot in intent.slots:
         if slot.type != "choice" or not slot.sticky:
             continue
         for turn in reversed(history):
-            by_template = isinstance(each_of(turn.decision)[-1], UseTemplate)
-            said = _choice_values(slot, turn.message.text, asked=False) or (
-                _choice_values(slot, turn.reply.text, asked=False) if by_template else []
-            )
-            if said:
-                held[slot.name] = said[0]
+            asked = _choice_values(slot, turn.message.text, asked=False)
+            told = set(_choice_values(slot, turn.reply.text, asked=False))
+            if asked or len(told) == 1:
+                held[slot.name] = asked[0] if asked else told.pop()
                 break
     return held
 
@@ -178,12 +179,13 @@ def _mentioned(intent: Intent, history: Sequence[Turn]) -> dict[str, str]:
 def one_of(values: Sequence[str], text: str, *, slot: Slot) -> str:
     """The value that is meant of those in a message: the one whose place it names, else the last one stated.
 
-    Of choices it is the first: "the camera of the Arvon X5" is about the phone, and what is denied is no value.
+    Of choices it is the first: "the camera of the Arvon X5" is about the phone, and what is denied is no value; but
+    "works fine, just scratched" is scratched.
     """
     place = place_named(text)
     if place is not None and place < len(values):
         return values[place]
-    return values[0] if slot.type == "choice" else values[-1]
+    return values[0] if slot.type == "choice" and not _CONTRAST.search(text) else values[-1]
 
 
 def place_named(text: str) -> int | None:
@@ -209,7 +211,8 @@ def stated_values(history: Sequence[Turn], slot: Slot, *, timezone: tzinfo | Non
 
 def carried(intent: Intent, history: Sequence[Turn], *, continues: bool) -> dict[str, str]:
     """What earlier turns left for `intent`: all slots of the task that goes on, the sticky ones of any other."""
-    last = current_slots(history[-1]) if history else {}
+    spoken = [turn for turn in history if turn.understanding.act != "smalltalk"]
+    last = current_slots(spoken[-1]) if spoken else {}
     held: dict[str, str] = {}
     for slot in intent.slots:
         if continues and slot.name in last:

@@ -8,10 +8,12 @@ from chatbot.types import LIKELY, Handoff, Turn
 from chatbot.understand import acts
 from chatbot.understand.intent import Guess
 from chatbot.understand.slots import states_contact
+from knowledge.sources.builtin import SMALLTALK
 
 Pleasantry: TypeAlias = Literal["goodbye", "thanks", "acknowledge", "contact_noted"]
 
 _LONGEST = 40
+_NO_QUESTIONS = frozenset(f"{SMALLTALK}{kind}" for kind in ("praise", "thanks", "acknowledge", "goodbye"))
 
 
 def pleasantry_in(text: str, last: Turn | None) -> Pleasantry | None:
@@ -32,5 +34,10 @@ def pleasantry_in(text: str, last: Turn | None) -> Pleasantry | None:
 
 
 def is_smalltalk(guess: Guess, text: str) -> bool:
-    """Whether a guess at small talk is to be believed: in a long message something else is wanted too."""
+    """Whether a guess at small talk is to be believed: in a long message something else is wanted too.
+
+    "有啥好处" looks like praise; but who praises does not ask.
+    """
+    if guess.intent in _NO_QUESTIONS and acts.is_question(text) and not guess.exact:
+        return False
     return guess.exact or (guess.confidence >= LIKELY and len(text) <= _LONGEST)

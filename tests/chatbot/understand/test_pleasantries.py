@@ -8,7 +8,8 @@ import pytest
 from understand_turns import turn
 
 from chatbot.types import Handoff
-from chatbot.understand.smalltalk import pleasantry_in
+from chatbot.understand.intent import Guess
+from chatbot.understand.smalltalk import is_smalltalk, pleasantry_in
 
 BEFORE = turn("where is my order")
 HANDED_OVER = replace(BEFORE, decision=Handoff("requested"))
@@ -54,3 +55,11 @@ def test_a_number_left_after_a_handoff_is_noted_and_at_other_times_is_none_of_th
     assert pleasantry_in("打我手机13800138000吧", HANDED_OVER) == "contact_noted"
     assert pleasantry_in("me@example.com", HANDED_OVER) == "contact_noted"
     assert pleasantry_in("打我手机13800138000吧", BEFORE) is None
+
+
+def test_who_asks_what_it_is_good_for_does_not_praise() -> None:
+    praise = Guess("smalltalk.praise", 0.9, {})
+
+    assert is_smalltalk(praise, "你真好")
+    assert not is_smalltalk(praise, "有啥好处")
+    assert is_smalltalk(Guess("smalltalk.bot_identity", 0.9, {}), "are you a robot?")

@@ -226,6 +226,15 @@ def test_an_order_number_is_carried_to_the_next_wish(reader: Reader) -> None:
     assert (understood.intent, understood.slots) == ("cancel_order", {"order_id": FIRST})
 
 
+def test_an_order_number_is_not_asked_for_again_after_something_in_between(reader: Reader) -> None:
+    status = told("where is my order", "order_status", order_id=FIRST)
+    declined, thanks = turn("do I have to pay anything"), turn("thanks", act="smalltalk")
+
+    for between in ((declined,), (thanks,), (declined, thanks)):
+        understood = read(reader, "when will my order arrive", status, *between)
+        assert (understood.intent, understood.slots) == ("order_status", {"order_id": FIRST})
+
+
 def test_a_short_follow_up_of_an_answered_task_stays_with_it(reader: Reader) -> None:
     understood = read(
         reader, "and when will it arrive?", told("where is my order", "order_status", order_id=FIRST)

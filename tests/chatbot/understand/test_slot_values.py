@@ -203,8 +203,9 @@ def test_of_two_numbers_the_one_whose_place_is_named_is_meant(text: str, value: 
     assert fill(RETURN, text, [], today=TODAY)["order_id"] == value
 
 
-def test_of_two_choices_the_first_is_meant() -> None:
+def test_of_two_choices_the_first_is_meant_unless_the_last_takes_it_back() -> None:
     assert fill(RETURN, "red or black?", [], today=TODAY)["colour"] == "red"
+    assert fill(RETURN, "mostly red, but black at the bottom", [], today=TODAY)["colour"] == "black"
 
 
 @pytest.mark.parametrize(
@@ -234,6 +235,7 @@ def test_a_message_that_names_nothing_is_about_the_choice_that_was_named_last() 
 
     assert fill(price, "price?", history, today=TODAY, brief=True) == {"product": "hush-one"}
     assert fill(price, "price of the lamp?", history, today=TODAY) == {}
+    assert fill(price, "is the boxed one cheaper", history[:2], today=TODAY) == {"product": "hush-one"}
     assert fill(price, "and the 14?", history, today=TODAY, brief=True) == {"product": "boreal-14"}
     once = price.model_copy(update={"slots": [product.model_copy(update={"sticky": False})]})
     assert fill(once, "price?", history, today=TODAY, brief=True) == {}
