@@ -323,8 +323,11 @@ def _clarify(
     least = policy.thresholds.clarify if meant else SHARE * best
     near = [hit for place, hit in enumerate(near) if hit.score >= least or (place < 2 and not meant)]
     options = [Option(hit.passage.title, passage_id=hit.passage.id) for hit in near]
-    if intent and meant and not options and not told_before and not missing_slots(intent, u.slots):
-        return _follow_intent(policy, u, hits, history, "Nothing else may be meant, and nothing is missing.")
+    plain = intent and u.slots and not missing_slots(intent, u.slots) and intent.handoff != "always"
+    if meant and plain and not options and not told_before:
+        return _follow_intent(
+            policy, u, hits, history, "It fits what is spoken of, and nothing else may be meant."
+        )
     if intent and meant:
         options = [Option(intent.label(u.language), intent=intent.name), *options[:2]]
     last = history[-1].decision if history else None

@@ -243,3 +243,24 @@ def test_a_retriever_that_learned_chats_keeps_those_that_it_was_judged_by(base: 
     assert asked_of(tmp_path, the_entries(), ()) == []
     assert len(remembered_by(folder, the_entries(), ())) == 3 * (len(THINGS) - len(wordings.chats))
     assert unseen_by(folder) == {text.text for text in wordings.held_out if not text.asked}
+
+
+def test_answers_to_the_very_same_question_are_one_group() -> None:
+    first, *others = the_entries()
+    twin = replace(first, passage=replace(first.passage, id="faq:twin", text="Ask the courier."), questions=(first.questions[0].upper(),))  # fmt: skip
+    asked = Chat.model_validate({"locale": "en", "messages": [{"text": "hm?", "answers": ["faq:twin"]}]})
+
+    alone, wordings = gather([first, *others]), gather([first, twin, *others], chats=[asked], hold_out=False)
+
+    group = {text.group for text in wordings.learn if text.text in first.questions}
+    assert wordings.groups == alone.groups
+    assert {text.group for text in wordings.learn if text.asked} == group
+    assert len(group) == 1
+
+
+def test_of_many_chats_no_more_than_a_thousand_are_held_out() -> None:
+    chat = {"locale": "en", "messages": [{"text": "hm?", "answers": []}]}
+    chats = [Chat.model_validate(chat)] * 6000
+
+    assert len(gather(the_entries(), chats=chats).chats) == 1000
+    assert len(gather(the_entries(), chats=chats[:1000]).chats) == 200

@@ -100,8 +100,9 @@ def test_nobody_is_asked_whether_they_meant_what_they_were_just_told() -> None:
 
     assert first == UseTemplate("order_status", slots)  # with its details, then
     assert isinstance(third, Clarify)
-    # Nor where nothing else may be meant and nothing has to be asked for.
+    # Nor where nothing else may be meant and nothing has to be asked for; but a case that is not spoken of is.
     assert eager.decide(unsure, (hit(0.1),), ()).decision == UseTemplate("order_status", slots)
+    assert isinstance(eager.decide(replace(unsure, slots={}), (hit(0.1),), ()).decision, Clarify)
 
 
 def test_what_is_nearer_to_other_peoples_business_than_to_anything_stored_is_declined_and_not_asked_about() -> (
