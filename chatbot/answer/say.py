@@ -86,9 +86,7 @@ class Speaker:
         """Yield pieces, then the reply; the reply's text is the pieces joined."""
         said = ""
         talk = talk_of(history, understanding)
-        for piece in self._opened(
-            self._say(decision, understanding, hits, talk), understanding, decision, talk.before
-        ):
+        for piece in self._opened(self._say(decision, understanding, hits, talk), understanding, decision):
             if isinstance(piece, Reply):
                 yield replace(
                     piece,
@@ -145,8 +143,9 @@ class Speaker:
         if text is None:
             log.warning("answer.no_template", intent=intent.name)
             return fixed.service_failed(language)
-        if again:
-            text = "\n".join([text, *more(intent, values | self._own(language), language)])
+        if again and decision.slots:
+            details = more(intent, values | self._own(language), language)
+            text = "\n".join([say("all_there_is", language), text, *details])
         quick = tuple(in_language(intent.quick_replies, language)) if intent.quick_replies else ()
         if intent.handoff == "offer":
             quick = fixed.with_person(quick, language)
@@ -297,17 +296,12 @@ class Speaker:
         pieces: Iterator[Delta | Reply],
         understanding: Understanding,
         decision: Decision,
-        before: Decision | None,
     ) -> Iterator[Delta | Reply]:
         """The pieces with the sentence before them that the customer's state asks for."""
         first = next(pieces)
-        if isinstance(first, Delta):
+        if isinstance(first, Delta) and _needs_apology(understanding, decision, first.text):
             language = understanding.language
-            done = (decision.otherwise or decision) if isinstance(decision, AnswerFrom) else decision
-            if isinstance(done, UseTemplate) and done.slots and done == before:
-                yield Delta(f"{say('all_there_is', language)}\n")
-            elif _needs_apology(understanding, decision, first.text):
-                yield Delta(say("sorry_first", language) + ("" if language == "zh" else " "))
+            yield Delta(say("sorry_first", language) + ("" if language == "zh" else " "))
         yield first
         yield from pieces
 

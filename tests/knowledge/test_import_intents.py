@@ -96,7 +96,7 @@ intents:
         "line 19, column 'name': The key 'name' stands twice. Keep one of them.",
         (
             "line 5, column 'template': 'one': The key 'template' is not known. Did you mean 'templates'? Known are name, "
-            "description, examples, slots, webhook, templates, quick_replies, starter, handoff."
+            "description, examples, slots, webhook, templates, details, quick_replies, starter, handoff."
         ),
         "line 7, column 'examples': 'two': Language 'fr' is not known; known are zh and en. Mend it there.",
         (
