@@ -19,12 +19,7 @@ from sqlalchemy import Engine
 from chatbot.answer.webhook import HttpCaller
 from chatbot.bot import Bot, Stages
 from chatbot.decide.policy import RulePolicy
-from chatbot.decide.thresholds import (
-    CalibratedRetriever,
-    Calibration,
-    CalibrationError,
-    load_calibration,
-)
+from chatbot.decide.thresholds import CalibratedRetriever, Calibration, CalibrationError, load_calibration
 from chatbot.decide.weighing import weigh
 from chatbot.dialogues import Dialogues
 from chatbot.handoff.desk import SqlDesk
@@ -356,7 +351,9 @@ def _stages(
     return Stages(
         understander=open_reader(settings, index, encoder, intents=list(intents.values())),
         retriever=CalibratedRetriever(index, fitted[0]),
-        policy=_rules(settings, intents, fitted, reads=reads_passages(chat)),
+        policy=_rules(
+            settings, intents, fitted, reads=settings.generation.read_when_unsure and reads_passages(chat)
+        ),
         weigh=lambda understood, hits: weigh(understood, hits, fitted[0].scales),
         answerer=Speaker(
             intents=lambda: intents,
@@ -365,6 +362,7 @@ def _stages(
             project=settings.project,
             webhook=webhook,
             desk=desk,
+            encoder=encoder,
         ),
         versions={
             "kefu": installed("kefu"),

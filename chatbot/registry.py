@@ -172,13 +172,20 @@ def prompt_of(adapter: Path | None) -> str:
     Args:
         adapter: The adapter's file or folder, beside its metrics.
     """
-    if adapter is None:
-        return ""
+    return _told_of(adapter, "prompt") if adapter else ""
+
+
+def base_of(adapter: Path) -> str:
+    """The language model that a dialogue model's adapter was trained for; "" where it does not say."""
+    return _told_of(adapter, "base")
+
+
+def _told_of(adapter: Path, key: str) -> str:
     try:
         metrics = json.loads(((adapter if adapter.is_dir() else adapter.parent) / METRICS).read_text("utf-8"))
     except (OSError, ValueError):
         return ""
-    return str(metrics.get("prompt", "")) if isinstance(metrics, dict) else ""
+    return str(metrics.get(key, "")) if isinstance(metrics, dict) else ""
 
 
 def unseen_by(retriever: Path | None) -> frozenset[str] | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from chatbot.registry import Registry
+from chatbot.registry import Registry, base_of
 from knowledge.errors import SettingsError
 from knowledge.settings import EncoderSettings, Frozen, KnowledgeSettings, RetrievalSettings, default_cache
 
@@ -54,6 +54,8 @@ class UnderstandingSettings(Frozen):
     """Longer messages are refused with a friendly sentence."""
 
 
+BUNDLED = Path("gemma-3-270m") / "gemma-3-270m-q4_k_m.gguf"
+"""The default dialogue model in the models cache."""
 GGUF_ADAPTER = "adapter.gguf"
 """What llama.cpp reads in the folder of a fine-tuned dialogue model."""
 
@@ -69,6 +71,11 @@ class LlamaCppModel(Frozen):
     context_tokens: int = Field(2048, ge=512)
     slots: int = Field(2, ge=1, le=64)
     """Answers written at the same time."""
+
+    @property
+    def base(self) -> str:
+        """The name that adapters for it were trained under."""
+        return (self.path or BUNDLED).stem
 
     def with_adapter(self, folder: Path) -> LlamaCppModel:
         """The same with the fine-tuned adapter in a folder."""
@@ -87,6 +94,11 @@ class TransformersModel(Frozen):
     kind: Literal["transformers"]
     model: str
     adapter: Path | None = None
+
+    @property
+    def base(self) -> str:
+        """The name that adapters for it were trained under."""
+        return Path(self.model).name
 
     def with_adapter(self, folder: Path) -> TransformersModel:
         """The same with the fine-tuned adapter in a folder."""
@@ -139,6 +151,9 @@ class GenerationSettings(Frozen):
     compose_when: Literal["unsure", "always"] = "unsure"
     """unsure: sentences of a passage that clearly answer are sent word for word, in milliseconds, and the
     model writes only otherwise; always: the model writes whenever the passage is long (for large models)."""
+    read_when_unsure: bool = False
+    """A model that was fine-tuned to read answers what the rules are unsure of: before the bot asks back, offers an
+    answer or declines. Measure it with `kefu eval chats` first: it answers more, and more of it is wrong."""
 
 
 class TemplateSettings(Frozen):
@@ -303,12 +318,12 @@ class Settings(BaseSettings):
 
     @property
     def dialogue_model(self) -> ChatModelSettings:
-        """The dialogue model with the adapter in force: named in the settings, or promoted."""
+        """The dialogue model with the adapter in force: named in the settings, or promoted and trained for this model."""
         model = self.generation.model
         if not isinstance(model, LlamaCppModel | TransformersModel) or model.adapter is not None:
             return model
         folder = Registry(self.models_folder).promoted("dialogue")
-        return model.with_adapter(folder) if folder else model
+        return model.with_adapter(folder) if folder and base_of(folder) in ("", model.base) else model
 
     def with_retriever(self, adapter: Path | None) -> Settings:
         """These settings with that adapter over the encoder."""

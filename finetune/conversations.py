@@ -15,13 +15,18 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from chatbot.answer.extract import pieces
+from chatbot.answer.candidates import MOST, Candidates
+from chatbot.answer.sentences import split
 from knowledge.errors import KnowledgeError, first_problem
 from knowledge.packaged.manifest import sha256_of
-from knowledge.types import Passage
+from knowledge.types import Encoder, Passage, Progress
 
 SHIPPED = Path(__file__).parent / "companies"
 """What the default dialogue model learned from."""
+
+
+_LOOKED_AT = 12
+"""Sentences that are kept of each message; those that answer and do not rank among them are not looked for."""
 
 
 class _Table(BaseModel):
@@ -92,18 +97,19 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Exam:
-    """Messages that are answered from the same few passages, in this order."""
+    """A message, and the sentences that it is answered from."""
 
     world: World
-    passages: tuple[Passage, ...]
-    examples: tuple[Example, ...]
+    sentences: tuple[Passage, ...]
+    """The likeliest first, each as a passage with its own id."""
+    example: Example
 
-    def choice(self, example: Example) -> int:
-        """Number of the passage that answers, from 1; 0 where none of these does."""
-        shown = [passage.id for passage in self.passages]
-        if example.answer is None or not set(example.sources) <= set(shown):
-            return 0
-        return shown.index(example.sources[0]) + 1
+    @property
+    def answer(self) -> str | None:
+        """The sentences that answer; None where not all of them are shown."""
+        shown = {line(one.text) for one in self.sentences}
+        wanted = self.example.answer
+        return wanted if wanted and shown.issuperset(split(wanted)) else None
 
 
 def read_worlds(folder: Path) -> list[World]:
@@ -138,69 +144,74 @@ def _read(path: Path) -> World:
     )
 
 
-def exams(world: World, *, seed: int, most: int = 10, absent: float = 0.1) -> Iterator[Exam]:
-    """Every example once, each with its passages and others that are like them.
+class Examiner:
+    """Draws what messages are answered from.
 
     Args:
-        world: Whose.
-        seed: Of the draw: another one gives other company to each passage.
-        most: Examples of one exam.
-        absent: Share of the examples whose passages are left out, so that nothing answers.
+        encoder: Tells which sentences a message is near to.
+        most: Sentences that are shown.
+        absent: Share of the messages with an answer that are shown sentences without it.
     """
-    draw = random.Random(f"{world.name} {seed}")
-    like = _likeness(world)
-    waiting = list(world.examples)
-    draw.shuffle(waiting)
-    while waiting:
-        shown = _company(waiting[0], world, like, draw)
-        taken = [example for example in waiting if _fits(example, shown)][:most]
-        waiting = [example for example in waiting if not any(example is one for one in taken)]
-        others = [
-            example
-            for example in world.examples
-            if example.answer and not set(example.sources) & set(shown) and not _told(example)
-        ]
-        count = sum(draw.random() < absent for _ in taken)
-        taken += draw.sample(others, min(count, len(others)))
-        draw.shuffle(shown)
-        yield Exam(world, tuple(world.passages[name] for name in shown), tuple(taken))
+
+    def __init__(self, encoder: Encoder, *, most: int = MOST, absent: float = 0.1) -> None:
+        self._encoder, self._most, self._absent = encoder, most, absent
+        self._ranked: dict[str, list[tuple[Example, list[Passage]]]] = {}
+
+    def look_up(self, worlds: Sequence[World], *, progress: Progress) -> None:
+        """Find the sentences that each message is near to, which takes a minute or two for many companies."""
+        for done, world in enumerate(worlds, 1):
+            self._likeliest(world)
+            progress("Looking up sentences", done / len(worlds))
+
+    def exams(self, world: World, *, seed: int | None = None) -> Iterator[Exam]:
+        """Every message once.
+
+        Args:
+            world: Whose.
+            seed: Of the draw. The answer is among the sentences of each message, but for the share that is shown others.
+                None: those that are likeliest are shown, as in service.
+        """
+        draw = random.Random(f"{world.name} {seed}")
+        for example, ranked in self._likeliest(world):
+            shown = ranked[: self._most]
+            if seed is not None and example.answer:
+                wanted = [one for one in ranked if _answers(one, example)]
+                others = [one for one in ranked if one not in wanted]
+                if draw.random() < self._absent:
+                    shown = others[: self._most]
+                else:
+                    shown = _with(wanted, shown, others, draw, most=self._most)
+            yield Exam(world, tuple(shown), example)
+
+    def _likeliest(self, world: World) -> list[tuple[Example, list[Passage]]]:
+        """Its messages with the sentences that are near them; looked up once."""
+        if world.name not in self._ranked:
+            every = Candidates(list(world.passages.values()), self._encoder)
+            self._ranked[world.name] = [
+                (one, every.nearest(one.ask, one.chat)[:_LOOKED_AT]) for one in world.examples
+            ]
+        return self._ranked[world.name]
 
 
-def _company(
-    example: Example, world: World, like: Mapping[str, Sequence[str]], draw: random.Random
-) -> list[str]:
-    """Two to four passages: those of the example, one that is like them, and any."""
-    shown = list(dict.fromkeys((*example.sources, *example.near)))[:3]
-    wanted = max(len(shown), draw.choice((2, 3, 3, 3, 4)))
-    for name in (
-        *like[shown[0]][: draw.choice((1, 2))],
-        *draw.sample(sorted(world.passages), min(4, len(world.passages))),
-    ):
-        if len(shown) < wanted and name not in shown:
-            shown.append(name)
-    return shown
+def _with(
+    wanted: Sequence[Passage],
+    shown: Sequence[Passage],
+    others: Sequence[Passage],
+    draw: random.Random,
+    *,
+    most: int,
+) -> list[Passage]:
+    """The sentences that answer where they rank, or at any place where they do not rank among those shown."""
+    if all(one in shown for one in wanted):
+        return list(shown)
+    kept = list(others[: max(0, most - len(wanted))])
+    for one in wanted:
+        kept.insert(draw.randint(0, len(kept)), one)
+    return kept
 
 
-def _fits(example: Example, shown: Sequence[str]) -> bool:
-    return {*example.sources, *example.near} <= set(shown)
-
-
-def _told(example: Example) -> bool:
-    """Whether the answer was said before already."""
-    return any(example.answer is not None and example.answer in line for line in example.chat)
-
-
-def _likeness(world: World) -> dict[str, list[str]]:
-    """The other passages by the share of words in common, for each."""
-    words = {name: pieces(f"{page.title} {page.text}") for name, page in world.passages.items()}
-
-    def alike(one: str, other: str) -> float:
-        return len(words[one] & words[other]) / max(1, len(words[one] | words[other]))
-
-    return {
-        name: sorted((other for other in words if other != name), key=lambda other: -alike(name, other))
-        for name in words
-    }
+def _answers(sentence: Passage, example: Example) -> bool:
+    return sentence.id in example.sources and line(sentence.text) in split(example.answer or "")
 
 
 def _plain(example: Example) -> Example:

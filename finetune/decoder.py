@@ -1,9 +1,4 @@
-"""A causal language model as something that learns: frozen, with LoRA over its upper layers.
-
-Messages that are answered from the same passages are read together: the passages once, and behind them each
-message with its answer, which sees the passages and itself but none of the others. The gradients are those of
-reading them one by one; the tokens are a third.
-"""
+"""A causal language model as something that learns: frozen, with LoRA over its upper layers."""
 
 from __future__ import annotations
 
@@ -16,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from finetune.encoder import bfloat16_is_fast
 from knowledge.errors import ModelError
 
 _TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -24,17 +20,13 @@ _PREFIX = "base_model.model."
 
 
 @dataclass(frozen=True, slots=True)
-class Pack:
-    """Tokens of a shared beginning and of several ends, one after the other."""
+class Rows:
+    """Prompts with their answers, one a row, filled up on the right: what is on the right of a token is not seen by it."""
 
     ids: Tensor
-    """int64, shape (tokens,)."""
-    positions: Tensor
-    """As if each end stood alone behind the beginning."""
-    owners: Tensor
-    """0 for the beginning, then 1, 2 ... for each end."""
+    """int64, shape (rows, tokens)."""
     weights: Tensor
-    """float32: what a wrong prediction of this token costs; 0 where nothing is asked."""
+    """float32, the same shape: what a wrong prediction of this token costs; 0 where nothing is asked."""
 
     @property
     def weight(self) -> float:
@@ -43,7 +35,10 @@ class Pack:
 
 
 class LearningDecoder(nn.Module):  # type: ignore[misc]  # torch is Any to the type checker
-    """A causal language model of which the layers from `first` on carry LoRA.
+    """A causal language model of which the layers from `first` on carry LoRA, in float32.
+
+    What stays as it is computes in bfloat16 where the processor is fast at that: the default model's weights are exact
+    in it.
 
     Args:
         folder: A transformers folder with safetensors and a fast tokenizer.
@@ -83,48 +78,45 @@ class LearningDecoder(nn.Module):  # type: ignore[misc]  # torch is Any to the t
             task_type="CAUSAL_LM",
         )
         self.network: Any = inject_adapter_in_model(self.config, network)
-        self._kinds = set(getattr(network.config, "layer_types", None) or ())
+        self._fast = bfloat16_is_fast()
+        if self._fast:
+            for weight in self.network.parameters():
+                weight.data = weight.data if weight.requires_grad else weight.data.to(torch.bfloat16)
 
     def tokens(self, text: str, *, begin: bool = False) -> list[int]:
         """Token ids of a text, after the token that begins a text where asked."""
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
         return [self.tokenizer.bos_token_id, *ids] if begin else ids
 
-    def loss(self, pack: Pack) -> Tensor:
-        """Summed weighted cross-entropy of what is learned in a pack."""
-        asked = pack.weights.nonzero().squeeze(1)
-        hidden = self._hidden(pack)[asked - 1]
-        scores = self.network.lm_head(hidden)  # of these alone: the vocabulary is most of the model
-        costs = nn.functional.cross_entropy(scores, pack.ids[asked], reduction="none")
-        summed: Tensor = (costs * pack.weights[asked]).sum()
+    def loss(self, rows: Rows) -> Tensor:
+        """Summed weighted cross-entropy of what is learned in them."""
+        scores, asked = self._scores(rows)
+        costs = nn.functional.cross_entropy(scores, rows.ids[asked], reduction="none")
+        summed: Tensor = (costs * rows.weights[asked]).sum()
         return summed
 
-    def likelihoods(self, pack: Pack) -> Tensor:
-        """Log-likelihood of each end's answer, in nats, shape (ends,)."""
-        asked = pack.weights.nonzero().squeeze(1)
-        scores = self.network.lm_head(self._hidden(pack)[asked - 1]).log_softmax(dim=1)
-        found = scores.gather(1, pack.ids[asked, None]).squeeze(1)
-        owners = pack.owners[asked] - 1
-        return torch.zeros(int(owners.max()) + 1).index_add(0, owners, found)
+    def likelihoods(self, rows: Rows) -> Tensor:
+        """Log-likelihood of each row's answer, in nats, shape (rows,)."""
+        scores, asked = self._scores(rows)
+        found = scores.log_softmax(dim=1).gather(1, rows.ids[asked][:, None]).squeeze(1)
+        return torch.zeros(len(rows.ids)).index_add(0, asked[0], found)
 
-    def right(self, pack: Pack) -> list[list[bool]]:
-        """For each end, which tokens of its answer are those that the network finds likeliest."""
-        asked = pack.weights.nonzero().squeeze(1)
-        found = self.network.lm_head(self._hidden(pack)[asked - 1]).argmax(dim=1) == pack.ids[asked]
-        owners = pack.owners[asked]
-        return [found[owners == owner].tolist() for owner in owners.unique().tolist()]
+    def right(self, rows: Rows) -> list[list[bool]]:
+        """For each row, which tokens of its answer are those that the network finds likeliest."""
+        scores, asked = self._scores(rows)
+        found = scores.argmax(dim=1) == rows.ids[asked]
+        return [found[asked[0] == row].tolist() for row in range(len(rows.ids))]
 
-    def _hidden(self, pack: Pack) -> Tensor:
-        owners = pack.owners
-        seen = (owners[None, :] == 0) | (owners[None, :] == owners[:, None])
-        seen &= torch.ones(len(owners), len(owners), dtype=torch.bool).tril()
-        mask = torch.zeros(seen.shape).masked_fill(~seen, torch.finfo(torch.float32).min)[None, None]
-        masks = dict.fromkeys(self._kinds, mask) if self._kinds else mask
-        out = self.network.model(
-            input_ids=pack.ids[None], attention_mask=masks, position_ids=pack.positions[None], use_cache=False
-        )
-        hidden: Tensor = out.last_hidden_state[0]
-        return hidden
+    def _scores(self, rows: Rows) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Of the vocabulary, float32, for each token that is asked; and where these stand.
+
+        Of these alone: the vocabulary is most of the model.
+        """
+        asked = rows.weights.nonzero(as_tuple=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._fast):
+            out = self.network.model(input_ids=rows.ids, use_cache=False)
+            scores = self.network.lm_head(out.last_hidden_state[asked[0], asked[1] - 1])
+        return scores.float(), asked
 
     def learned(self) -> dict[str, nn.Parameter]:
         """The LoRA matrices by name."""
@@ -152,20 +144,16 @@ class LearningDecoder(nn.Module):  # type: ignore[misc]  # torch is Any to the t
         )
 
 
-def pack(
-    beginning: Sequence[int], ends: Sequence[tuple[Sequence[int], Sequence[int], Sequence[float]]]
-) -> Pack:
-    """Put ends behind a beginning.
+def rows(asked: Sequence[tuple[Sequence[int], Sequence[int], Sequence[float]]]) -> Rows:
+    """Put prompts and answers into rows.
 
     Args:
-        beginning: Token ids that all ends see.
-        ends: For each: the tokens before its answer, those of the answer, and what each of these weighs.
+        asked: For each: the tokens before its answer, those of the answer, and what each of these weighs.
     """
-    ids, owners, weights = list(beginning), [0] * len(beginning), [0.0] * len(beginning)
-    positions = list(range(len(beginning)))
-    for number, (asked, answer, costs) in enumerate(ends, 1):
-        ids += [*asked, *answer]
-        owners += [number] * (len(asked) + len(answer))
-        weights += [*([0.0] * len(asked)), *costs]
-        positions += range(len(beginning), len(beginning) + len(asked) + len(answer))
-    return Pack(torch.tensor(ids), torch.tensor(positions), torch.tensor(owners), torch.tensor(weights))
+    longest = max(len(prompt) + len(answer) for prompt, answer, _ in asked)
+    ids, weights = torch.zeros(len(asked), longest, dtype=torch.int64), torch.zeros(len(asked), longest)
+    for row, (prompt, answer, costs) in enumerate(asked):
+        end = len(prompt) + len(answer)
+        ids[row, :end] = torch.tensor([*prompt, *answer])
+        weights[row, len(prompt) : end] = torch.tensor(costs)
+    return Rows(ids, weights)

@@ -1,4 +1,4 @@
-"""Fine-tune the dialogue model: choose the passage that answers, quote it, or say that none does.
+"""Fine-tune the dialogue model: choose the sentence that answers, quote it, or say that none does.
 
 Read from top to bottom: run, training, what is asked, how it is judged. Supervised fine-tuning of LoRA matrices
 (Hu et al., 2021) with the loss on the answers alone; follow-ups are rewritten to questions that stand alone by the
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
@@ -17,20 +17,22 @@ from typing import Any, ClassVar, TypeAlias
 import torch
 from pydantic import Field
 
-from chatbot.answer.prompt import GROUNDED, NONE, grounded, standalone, told
-from finetune.conversations import Exam, Example, World, exams
-from finetune.decoder import LearningDecoder, Pack, pack
+from chatbot.answer.prompt import GROUNDED, NONE, reading, standalone
+from finetune.conversations import Exam, Examiner, Example, World
+from finetune.decoder import LearningDecoder, Rows, rows
 from finetune.gguf_adapter import write_gguf_adapter
 from finetune.learning import Pace, Table, Work, learn
 from finetune.run import Making, Run, curve, described, digest, model_card, new_model, write_model
+from knowledge.clean import width
+from knowledge.types import Encoder
 
 TASK = "dialogue"
 CHOICE = 4
 """An answer's tokens that choose the sentence."""
-_REWRITES = 8
-_OTHER_SEED = 1_000_003
-Rewriting: TypeAlias = list[Example]
-"""Follow-ups that are made to stand alone, read together."""
+_LIKE_LONG = 32
+"""Batches of which the messages are put side by side by length."""
+Asked: TypeAlias = Exam | Example
+"""A message with sentences to answer from, or a follow-up that is made to stand alone."""
 
 
 class ModelTable(Table):
@@ -51,17 +53,16 @@ class DataTable(Table):
     held_out: tuple[str, ...] = ()
     """Names of companies that are not learned from; empty: every tenth."""
     absent: float = Field(0.1, ge=0, lt=1)
-    """Share of messages whose passages are left out, so that nothing answers."""
+    """Share of messages that are shown sentences without the one that answers."""
     rewrites: float = Field(0.25, ge=0, le=1)
     """Share of follow-ups that are also learned as questions that stand alone."""
 
 
 class DialoguePace(Pace):
-    """[train]: how long and how fast to learn; a batch is some passages with the messages about them."""
+    """[train]: how long and how fast to learn."""
 
     epochs: int = Field(2, ge=1, le=100)
-    batch_size: int = Field(10, ge=2, le=64)
-    """Messages about the same passages that are read together."""
+    batch_size: int = Field(8, ge=2, le=64)
     accumulate: int = Field(2, ge=1, le=1024)
     dropout: float = Field(0.0, ge=0, lt=1)
     parts: int = Field(1, ge=1, le=100)
@@ -85,7 +86,7 @@ class Judged:
 
     messages: int
     chosen: float
-    """The sentence that answers, or none where none does."""
+    """The sentence that answers, or none where none of those shown does."""
     quoted: float
     """Of those with an answer: every word of it."""
     declined: float
@@ -99,6 +100,7 @@ def train_dialogue(
     run: DialogueRun,
     *,
     base: tuple[Path, str],
+    encoder: Encoder,
     making: Making,
     start: Path | None = None,
     earlier: Sequence[World] = (),
@@ -109,6 +111,7 @@ def train_dialogue(
         worlds: What to learn from and be judged by.
         run: The settings.
         base: A transformers folder, and llama.cpp's name of its architecture.
+        encoder: Tells which sentences a message is near to.
         making: Where the model goes.
         start: Folder of a dialogue model to go on from.
         earlier: What that one was judged by: tells what was forgotten.
@@ -126,14 +129,15 @@ def train_dialogue(
         )
         if start:
             decoder.load(start)
-        asking = Asking(decoder, run)
+        asking = Asking(decoder, run, encoder)
+        asking.examiner.look_up([*learned_from, *held_out, *earlier], progress=making.progress)
         before, known = asking.judge(held_out), asking.judge(earlier)
         task = asking.work(learned_from, held_out, before=before)
         learned = learn(task, run.train, checkpoints=kept, progress=making.progress)
         after, kept_up = asking.judge(held_out), asking.judge(earlier)
         decoder.save(place)
         write_gguf_adapter(place, architecture=base[1], name=making.name)
-        metrics = {**about, **judgement(before, after), "epochs": curve(learned)}
+        metrics = {**about, "base": base[0].name, **judgement(before, after), "epochs": curve(learned)}
         metrics["seconds"] = round(time.monotonic() - begun)
         if earlier:
             metrics |= {"earlier_before": round(known.chosen, 4), "earlier": round(kept_up.chosen, 4)}
@@ -156,42 +160,47 @@ class Asking:
     Args:
         decoder: The network.
         run: The settings.
+        encoder: Tells which sentences a message is near to.
     """
 
-    def __init__(self, decoder: LearningDecoder, run: DialogueRun) -> None:
+    def __init__(self, decoder: LearningDecoder, run: DialogueRun, encoder: Encoder) -> None:
         self._decoder, self._run = decoder, run
+        self.examiner = Examiner(encoder, absent=run.data.absent)
 
-    def work(self, learned_from: Sequence[World], held_out: Sequence[World], *, before: Judged) -> Work[Pack]:
+    def work(self, learned_from: Sequence[World], held_out: Sequence[World], *, before: Judged) -> Work[Rows]:
         """What `learn` needs to know."""
         return Work(
             network=self._decoder,
             what="Fine-tuning the dialogue model",
             steps=len(self._drawn(learned_from, 0)),
-            batches=lambda epoch: self.packs(learned_from, epoch),
+            batches=lambda epoch: self.batches(learned_from, epoch),
             loss=self.loss,
             judge=lambda: self.judge(held_out).chosen,
             before=before.chosen,
         )
 
-    def packs(self, worlds: Sequence[World], epoch: int) -> list[Pack]:
-        """The epoch's part of all messages, in an order and with other passages that are its own."""
-        return [self._pack(one) for one in self._drawn(worlds, epoch)]
+    def batches(self, worlds: Sequence[World], epoch: int) -> Iterator[Rows]:
+        """The epoch's part of all messages, in an order and with other sentences that are its own."""
+        for drawn in self._drawn(worlds, epoch):
+            yield self._rows(drawn)
 
-    def _drawn(self, worlds: Sequence[World], epoch: int) -> list[Exam | Rewriting]:
-        """What the epoch reads, before it is turned into tokens."""
+    def _drawn(self, worlds: Sequence[World], epoch: int) -> list[list[Asked]]:
+        """What the epoch reads, before it is turned into tokens; messages of like length together."""
         data, pace = self._run.data, self._run.train
         whole, part = divmod(epoch, pace.parts)
         seed = pace.seed * 1000 + whole
-        drawn: list[Exam | Rewriting] = [
-            exam
-            for world in worlds
-            for exam in exams(world, seed=seed, most=pace.batch_size, absent=data.absent)
-        ]
-        drawn += _rewritings(worlds, seed, data.rewrites)
-        random.Random(seed).shuffle(drawn)
+        asked: list[Asked] = [exam for world in worlds for exam in self.examiner.exams(world, seed=seed)]
+        asked += _follow_ups(worlds, seed, data.rewrites)
+        draw = random.Random(seed)
+        draw.shuffle(asked)
+        drawn: list[list[Asked]] = []
+        for start in range(0, len(asked), _LIKE_LONG * pace.batch_size):
+            near = sorted(asked[start : start + _LIKE_LONG * pace.batch_size], key=_length)
+            drawn += [near[at : at + pace.batch_size] for at in range(0, len(near), pace.batch_size)]
+        draw.shuffle(drawn)
         return drawn[part :: pace.parts]
 
-    def loss(self, batch: Pack) -> torch.Tensor:
+    def loss(self, batch: Rows) -> torch.Tensor:
         """Mean weighted cross-entropy of the answers' tokens."""
         return self._decoder.loss(batch) / batch.weight
 
@@ -199,55 +208,58 @@ class Asking:
     def judge(self, worlds: Sequence[World]) -> Judged:
         """Ask what is held out. An answer is right where the network would write every token of it."""
         self._decoder.eval()
-        rows: list[tuple[bool, bool, bool]] = []
-        for world in worlds:
-            for exam in exams(world, seed=_OTHER_SEED, most=self._run.train.batch_size, absent=0.0):
-                right = self._decoder.right(self._pack(exam))
-                asked = zip(exam.examples, right, strict=True)
-                rows += [(exam.choice(one) > 0, all(answer[:CHOICE]), all(answer)) for one, answer in asked]
-        answerable = [row for row in rows if row[0]]
-        others = [row for row in rows if not row[0]]
-        rewritten = [
-            all(answer)
-            for one in _rewritings(worlds, 0, 1.0)
-            for answer in self._decoder.right(self._pack(one))
-        ]
+        exams = [exam for world in worlds for exam in self.examiner.exams(world)]
+        right = self._right(exams)
+        answerable = [all(tokens) for exam, tokens in zip(exams, right, strict=True) if exam.answer]
+        declined = [all(tokens) for exam, tokens in zip(exams, right, strict=True) if not exam.answer]
         return Judged(
-            len(rows),
-            chosen=_share([row[1] for row in rows]),
-            quoted=_share([row[2] for row in answerable]),
-            declined=_share([row[1] for row in others]),
-            rewritten=_share(rewritten),
+            len(exams),
+            chosen=_share([all(tokens[:CHOICE]) for tokens in right]),
+            quoted=_share(answerable),
+            declined=_share(declined),
+            rewritten=_share([all(tokens) for tokens in self._right(_follow_ups(worlds, 0, 1.0))]),
         )
 
-    def _pack(self, drawn: Exam | Rewriting) -> Pack:
-        return self._exam(drawn) if isinstance(drawn, Exam) else self._rewriting(drawn)
+    def _right(self, asked: Sequence[Asked]) -> list[list[bool]]:
+        """Of each answer, which tokens the network would write."""
+        size = self._run.train.batch_size
+        return [
+            tokens
+            for start in range(0, len(asked), size)
+            for tokens in self._decoder.right(self._rows(asked[start : start + size]))
+        ]
 
-    def _exam(self, exam: Exam) -> Pack:
+    def _rows(self, asked: Sequence[Asked]) -> Rows:
+        return rows([self._row(one) for one in asked])
+
+    def _row(self, asked: Asked) -> tuple[list[int], list[int], list[float]]:
+        """Tokens of the prompt and of the answer, and what each of these costs."""
         tokens = self._decoder.tokens
-        ends = []
-        for example in exam.examples:
-            answer = tokens(f" {example.answer if exam.choice(example) else NONE}\n")
-            chosen = min(CHOICE, len(answer))
-            costs = [*([self._run.train.choice_weight] * chosen), *([1.0] * (len(answer) - chosen))]
-            ends.append((tokens(grounded(example.ask, example.chat)), answer, costs))
-        return pack(tokens(told(exam.passages), begin=True), ends)
-
-    def _rewriting(self, examples: Rewriting) -> Pack:
-        tokens = self._decoder.tokens
-        ends = []
-        for example in examples:
-            answer = tokens(f" {example.means}\n")
-            ends.append((tokens(standalone(example.ask, example.chat)), answer, [1.0] * len(answer)))
-        return pack(tokens("", begin=True), ends)
+        if isinstance(asked, Example):
+            answer = tokens(f" {asked.means}\n")
+            return tokens(standalone(asked.ask, asked.chat), begin=True), answer, [1.0] * len(answer)
+        answer = tokens(f" {asked.answer or NONE}\n")
+        chosen = min(CHOICE, len(answer))
+        costs = [*([self._run.train.choice_weight] * chosen), *([1.0] * (len(answer) - chosen))]
+        return (
+            tokens(reading(asked.example.ask, asked.sentences, asked.example.chat), begin=True),
+            answer,
+            costs,
+        )
 
 
-def _rewritings(worlds: Sequence[World], seed: int, share: float) -> list[Rewriting]:
-    """A share of the follow-ups, a few at a time."""
+def _follow_ups(worlds: Sequence[World], seed: int, share: float) -> list[Example]:
+    """A share of the messages that a person made stand alone."""
     draw = random.Random(seed)
     said = [one for world in worlds for one in (*world.examples, *world.follow_ups)]
-    chosen = [one for one in said if one.means and draw.random() < share]
-    return [chosen[start : start + _REWRITES] for start in range(0, len(chosen), _REWRITES)]
+    return [one for one in said if one.means and draw.random() < share]
+
+
+def _length(asked: Asked) -> int:
+    """About as many characters as are read; a Chinese one counts two."""
+    if isinstance(asked, Example):
+        return width(standalone(asked.ask, asked.chat))
+    return width(reading(asked.example.ask, asked.sentences, asked.example.chat))
 
 
 def _share(right: Sequence[bool]) -> float:
@@ -283,7 +295,7 @@ def _card(name: str, metrics: Mapping[str, Any]) -> str:
     counts = metrics["examples"]
     lead = (
         f"A LoRA adapter for the dialogue model, trained on {counts['learn']} messages of customers and judged by "
-        f"{counts['held_out']} that it had not seen. It answers with the words of the passages it is "
+        f"{counts['held_out']} that it had not seen. It answers with the words of the sentences it is "
         "shown, and says so where none answers; and it makes follow-ups stand alone."
     )
     points = [

@@ -7,7 +7,6 @@ which looks at the ratio to it, and by a limit on the divergence, at which learn
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,15 +18,16 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from chatbot.answer.prompt import NONE, grounded, told
+from chatbot.answer.candidates import MOST, Candidates
+from chatbot.answer.prompt import NONE, reading
 from finetune.conversations import World
-from finetune.decoder import LearningDecoder, Pack, pack
+from finetune.decoder import LearningDecoder, Rows, rows
 from finetune.dialogue import TASK, Asking, DialogueRun, ModelTable, judgement, split
 from finetune.gguf_adapter import write_gguf_adapter
 from finetune.learning import Pace, Table, Work, learn
 from finetune.run import Making, Run, curve, described, digest, model_card, new_model, write_model
 from finetune.thumbs import Thumb
-from knowledge.types import Passage
+from knowledge.types import Encoder, Passage
 
 
 class PreferenceData(Table):
@@ -45,7 +45,7 @@ class PreferencePace(Pace):
     """[train]: how long and how fast to learn, and how far the model may go."""
 
     batch_size: int = Field(10, ge=2, le=64)
-    """Replies about the same passages that are read together."""
+    """Replies that are read together."""
     accumulate: int = Field(2, ge=1, le=1024)
     epochs: int = Field(3, ge=1, le=100)
     learning_rate: float = Field(5e-5, gt=0, lt=1)
@@ -68,10 +68,10 @@ class PreferenceRun(Run):
 
 @dataclass(frozen=True, slots=True)
 class _Rated:
-    """Replies behind the same passages: as they are, and each message with another's reply."""
+    """Some replies: as they are, and each message with another's reply."""
 
-    replies: Pack
-    mismatched: Pack
+    replies: Rows
+    mismatched: Rows
     liked: Tensor
     """bool, one for each reply."""
 
@@ -83,6 +83,7 @@ def train_preference(
     *,
     start: Path,
     base: tuple[Path, str],
+    encoder: Encoder,
     making: Making,
 ) -> Mapping[str, Any]:
     """Go on from a dialogue model with the thumbs; the metrics of the new one.
@@ -93,6 +94,7 @@ def train_preference(
         run: The settings.
         start: Folder of the dialogue model to start from.
         base: A transformers folder, and llama.cpp's name of its architecture.
+        encoder: Tells which sentences a message is near to.
         making: Where the model goes.
 
     Raises:
@@ -105,9 +107,9 @@ def train_preference(
     with new_model(making, TASK, belongs=about["data_sha256"], seed=seed) as (place, kept):
         decoder = LearningDecoder(base[0], first=run.model.first_layer, rank=run.model.rank)
         decoder.load(start)
-        exam = Asking(decoder, DialogueRun(model=run.model))
+        exam = Asking(decoder, DialogueRun(model=run.model), encoder)
         before = exam.judge(held_out)
-        liking = Liking(decoder, thumbs, run)
+        liking = Liking(decoder, thumbs, run, encoder)
         task = Work(
             network=decoder,
             what="Learning what customers liked",
@@ -123,6 +125,7 @@ def train_preference(
         write_gguf_adapter(place, architecture=base[1], name=making.name)
         metrics = {
             **about,
+            "base": base[0].name,
             **judgement(before, after),
             "preferred_before": round(learned.before, 4),
             "preferred": round(learned.after, 4),
@@ -137,11 +140,13 @@ def train_preference(
 class Liking:
     """Replies with thumbs as a network reads them; the likelihoods of the model that it starts from are kept."""
 
-    def __init__(self, decoder: LearningDecoder, thumbs: Sequence[Thumb], run: PreferenceRun) -> None:
-        self._decoder, self._run = decoder, run
+    def __init__(
+        self, decoder: LearningDecoder, thumbs: Sequence[Thumb], run: PreferenceRun, encoder: Encoder
+    ) -> None:
+        self._decoder, self._run, self._encoder = decoder, run, encoder
         learn, held_out = _divided(thumbs, run)
-        self.learn = list(_rated(decoder, learn, most=run.train.batch_size))
-        self.held_out = list(_rated(decoder, held_out, most=run.train.batch_size))
+        self.learn = list(self._rated(learn))
+        self.held_out = list(self._rated(held_out))
         with torch.no_grad():
             decoder.eval()
             self._first = {id(one): self._likelihoods(one) for one in (*self.learn, *self.held_out)}
@@ -188,6 +193,25 @@ class Liking:
         now, first = self._likelihoods(one), self._first[id(one)]
         return now[0] - first[0], now[1] - first[1]
 
+    def _rated(self, thumbs: Sequence[Thumb]) -> Iterator[_Rated]:
+        """Replies, a few at a time."""
+        most = self._run.train.batch_size
+        for start in range(0, len(thumbs), most):
+            part = thumbs[start : start + most]
+            asked = [self._asked(thumb) for thumb in part]
+            written = [self._decoder.tokens(f" {thumb.answer or NONE}\n") for thumb in part]
+            yield _Rated(
+                _rows(asked, written),
+                _rows(asked, [*written[1:], written[0]]),
+                torch.tensor([thumb.liked for thumb in part]),
+            )
+
+    def _asked(self, thumb: Thumb) -> list[int]:
+        *chat, last = (line.content for line in thumb.messages)
+        passages = [Passage(one.id, one.text, one.title, "document", "") for one in thumb.passages]
+        sentences = Candidates(passages, self._encoder).nearest(last, chat)[:MOST]
+        return self._decoder.tokens(reading(last, sentences, chat), begin=True)
+
     def _likelihoods(self, one: _Rated) -> tuple[Tensor, Tensor]:
         return self._decoder.likelihoods(one.replies), self._decoder.likelihoods(one.mismatched)
 
@@ -204,38 +228,8 @@ def _divided(thumbs: Sequence[Thumb], run: PreferenceRun) -> tuple[list[Thumb], 
     return learn, held_out
 
 
-def _rated(decoder: LearningDecoder, thumbs: Sequence[Thumb], *, most: int) -> Iterator[_Rated]:
-    """Replies behind the same passages together, a few at a time."""
-    groups: dict[str, list[Thumb]] = {}
-    for thumb in thumbs:
-        groups.setdefault(json.dumps([one.model_dump() for one in thumb.passages]), []).append(thumb)
-    for group in groups.values():
-        for start in range(0, len(group), most):
-            part = group[start : start + most]
-            asked = [_asked(decoder, thumb) for thumb in part]
-            written = [_written(decoder, thumb) for thumb in part]
-            passages = [Passage(one.id, one.text, one.title, "document", "") for one in part[0].passages]
-            beginning = decoder.tokens(told(passages), begin=True)
-            yield _Rated(
-                pack(beginning, [_end(*pair) for pair in zip(asked, written, strict=True)]),
-                pack(
-                    beginning, [_end(*pair) for pair in zip(asked, [*written[1:], written[0]], strict=True)]
-                ),
-                torch.tensor([thumb.liked for thumb in part]),
-            )
-
-
-def _asked(decoder: LearningDecoder, thumb: Thumb) -> list[int]:
-    *chat, last = (line.content for line in thumb.messages)
-    return decoder.tokens(grounded(last, chat))
-
-
-def _written(decoder: LearningDecoder, thumb: Thumb) -> list[int]:
-    return decoder.tokens(f" {thumb.answer or NONE}\n")
-
-
-def _end(asked: list[int], written: list[int]) -> tuple[list[int], list[int], list[float]]:
-    return asked, written, [1.0] * len(written)
+def _rows(asked: Sequence[list[int]], written: Sequence[list[int]]) -> Rows:
+    return rows([(prompt, reply, [1.0] * len(reply)) for prompt, reply in zip(asked, written, strict=True)])
 
 
 def _about(thumbs: Sequence[Thumb], start: Path, run: PreferenceRun) -> dict[str, Any]:

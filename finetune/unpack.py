@@ -8,8 +8,7 @@ from pathlib import Path
 import torch
 
 from chatbot.answer.models.gguf import require_generator
-from chatbot.answer.models.llama_cpp import BUNDLED
-from chatbot.settings import ChatModelSettings, LlamaCppModel, TransformersModel
+from chatbot.settings import BUNDLED, ChatModelSettings, LlamaCppModel, TransformersModel
 from knowledge.errors import ModelError
 from knowledge.types import Progress
 

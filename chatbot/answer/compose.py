@@ -19,12 +19,13 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, BaseMessageChunk, HumanMessage
 
 from chatbot.answer.breaker import Breaker
+from chatbot.answer.candidates import MOST, Candidates
 from chatbot.answer.extract import pieces, relevance
 from chatbot.answer.guard import examine
 from chatbot.answer.prompt import GROUNDED, NONE, messages, reading
 from chatbot.answer.sentences import arriving, split
 from chatbot.settings import GenerationSettings
-from knowledge.types import Passage
+from knowledge.types import Encoder, Passage
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +57,7 @@ class Outcome:
 
 
 def reads_passages(model: BaseChatModel | None) -> bool:
-    """Whether a model was fine-tuned to choose the passage that tells, or none, and to quote it."""
+    """Whether a model was fine-tuned to choose the sentence that tells, or none, and to quote it."""
     return getattr(model, "prompt", "") == GROUNDED
 
 
@@ -66,16 +67,22 @@ class Composer:
     Args:
         model: The dialogue model.
         settings: Token limit, temperature, deadline, number of passages.
+        encoder: Tells which sentences a model that was fine-tuned reads; without it such a model does not read.
         breaker: Remembers failures of the model.
     """
 
     def __init__(
-        self, model: BaseChatModel, settings: GenerationSettings, *, breaker: Breaker | None = None
+        self,
+        model: BaseChatModel,
+        settings: GenerationSettings,
+        *,
+        encoder: Encoder | None = None,
+        breaker: Breaker | None = None,
     ) -> None:
-        self._model, self._settings = model, settings
+        self._model, self._settings, self._encoder = model, settings, encoder
         self._breaker = breaker or Breaker()
-        self.reads = reads_passages(model)
-        """Whether the model can say which passage tells, or none."""
+        self.reads = reads_passages(model) and encoder is not None
+        """Whether the model can say which sentence tells, or none."""
 
     def compose(
         self, question: str, passages: Sequence[Passage], *, language: str, chat: Sequence[str] = ()
@@ -140,8 +147,9 @@ class Composer:
     def _asked(
         self, question: str, passages: Sequence[Passage], language: str, chat: Sequence[str]
     ) -> list[BaseMessage]:
-        if self.reads:
-            return [HumanMessage(reading(question, passages, chat, language=language))]
+        if self._encoder and self.reads:
+            likeliest = Candidates(passages, self._encoder).nearest(question, chat)[:MOST]
+            return [HumanMessage(reading(question, likeliest, chat))]
         return messages(question, passages, language)
 
     def _pieces(self, asked: list[BaseMessage]) -> Iterator[str]:

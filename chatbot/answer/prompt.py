@@ -65,35 +65,34 @@ _WIDTH = {"en": 1400, "zh": 700}
 """Characters of all passages together: about 350 tokens, half a second of reading on two cores."""
 
 
-GROUNDED = "grounded-1"
+GROUNDED = "grounded-2"
 """Name of this form of prompt; `metrics.json` of a dialogue model that learned it says so."""
 GROUNDED_END, STANDALONE_END = "Answer:", "Question:"
-"""Where the fine-tuned model goes on: with the words of the passage that answers, or with NONE."""
+"""Where the fine-tuned model goes on: with the sentence that answers, or with NONE."""
 NONE = "None"
-"""Written where no passage tells."""
+"""Written where none of the sentences tells."""
 _CHAT_LINES = 4
 _CHAT_WIDTH = 400
 
 
-_READS = {"en": 2400, "zh": 1200}
-"""Characters of all passages that a fine-tuned model reads: about 600 tokens, three quarters of a second."""
+_SENTENCE_WIDTH = 500
 
 
-def reading(question: str, passages: Sequence[Passage], chat: Sequence[str], *, language: str) -> str:
-    """The whole prompt of the fine-tuned model: as much of the passages as there is room for, then `grounded`."""
-    room = _READS["en" if language == "en" else "zh"]
-    return f"{told(_with_room(passages, room))}{grounded(question, chat)}"
+def reading(question: str, sentences: Sequence[Passage], chat: Sequence[str]) -> str:
+    """The whole prompt of the fine-tuned model: the sentences, then `grounded`."""
+    return f"{told(sentences)}{grounded(question, chat)}"
 
 
-def told(passages: Sequence[Passage]) -> str:
-    """The passages, numbered from 1, as the fine-tuned model reads them."""
-    return "".join(
-        f"[{number}] {_line(one.title)}\n{_line(one.text)}\n\n" for number, one in enumerate(passages, 1)
+def told(sentences: Sequence[Passage]) -> str:
+    """The sentences that may answer, the likeliest first, each with the title that it stands under."""
+    return (
+        "".join(f"- {_line(one.title)[:60]}: {_line(one.text)[:_SENTENCE_WIDTH]}\n" for one in sentences)
+        + "\n"
     )
 
 
 def grounded(question: str, chat: Sequence[str]) -> str:
-    """What follows the passages: the conversation and where the answer begins.
+    """What follows the sentences: the conversation and where the answer begins.
 
     Args:
         question: The customer's message.

@@ -39,7 +39,7 @@ from chatbot.types import (
     UseTemplate,
 )
 from knowledge.sources.intents import Intent, starters
-from knowledge.types import Hit, Passage
+from knowledge.types import Encoder, Hit, Passage
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +57,7 @@ class Speaker:
         project: Whose bot this is; fills {company} and {bot_name}.
         webhook: Asks a template's service.
         desk: Knows when people are there.
+        encoder: For a model that was fine-tuned: which sentences it reads.
         clock: The time now, with a zone.
     """
 
@@ -69,10 +70,11 @@ class Speaker:
         project: ProjectSettings,
         webhook: Caller,
         desk: Desk,
+        encoder: Encoder | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._intents, self._webhook, self._desk, self._clock = intents, webhook, desk, clock
-        self._composer = Composer(model, generation) if model else None
+        self._composer = Composer(model, generation, encoder=encoder) if model else None
         self._quote_first = generation.compose_when == "unsure"
         self._project = project
 

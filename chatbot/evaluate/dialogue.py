@@ -30,7 +30,7 @@ from chatbot.understand.rewrite import Rewriter
 from knowledge.errors import KnowledgeError
 from knowledge.evaluate import DEPTH, measure
 from knowledge.items import FAQ_PREFIX
-from knowledge.types import Hit, Passage, Progress, Retriever
+from knowledge.types import Encoder, Hit, Passage, Progress, Retriever
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +84,13 @@ def measure_dialogues(
     rewriter: Rewriter,
     *,
     model: BaseChatModel | None,
+    encoder: Encoder,
     generation: GenerationSettings,
     progress: Progress,
 ) -> dict[str, Any]:
     """The figures over all dialogues; retrieval over those that an entry answers."""
     clock = TimedModel(inner=model) if model else None
-    composer = Composer(clock, generation) if clock else None
+    composer = Composer(clock, generation, encoder=encoder) if clock else None
     found, bare, replies, times = [], [], [], []
     for done, one in enumerate(dialogues, 1):
         start = time.perf_counter()

@@ -12,14 +12,16 @@ import torch
 from safetensors.torch import load_file
 from tiny_gemma import write_tiny_gemma
 
+from chatbot.answer.candidates import Candidates
 from chatbot.answer.guard import check
 from chatbot.answer.models.gguf import read_header
 from chatbot.answer.models.llama_cpp import available_processors
 from chatbot.answer.sentences import split as sentences
 from chatbot.registry import Registry, prompt_of
-from finetune.conversations import SHIPPED, World, exams, read_worlds
+from fakes import FakeEncoder
+from finetune.conversations import SHIPPED, Examiner, World, read_worlds
 from finetune.datasets import material
-from finetune.decoder import WEIGHTS, LearningDecoder, Pack, pack
+from finetune.decoder import WEIGHTS, LearningDecoder, Rows, rows
 from finetune.dialogue import Asking, DataTable, DialoguePace, DialogueRun, ModelTable, split, train_dialogue
 from finetune.gguf_adapter import write_gguf_adapter
 from finetune.run import KeptCheckpoints, Making, read_run
@@ -64,32 +66,32 @@ def test_every_answer_that_is_learned_stands_in_its_passages() -> None:
                 assert check(sentence, sources) == [], (world.name, example.ask)
 
 
-def test_each_message_is_asked_once_with_the_passages_that_answer(worlds: list[World]) -> None:
+def test_each_message_is_asked_once_with_the_sentences_that_answer(worlds: list[World]) -> None:
+    examiner = Examiner(FakeEncoder(), most=5, absent=0.0)
     for world in worlds:
-        drawn = list(exams(world, seed=1, most=5, absent=0.0))
+        drawn = list(examiner.exams(world, seed=1))
 
-        asked = [example for exam in drawn for example in exam.examples]
-        assert sorted(example.ask for example in asked) == sorted(example.ask for example in world.examples)
+        assert [exam.example for exam in drawn] == list(world.examples)
         for exam in drawn:
-            for example in exam.examples:
-                number = exam.choice(example)
-                assert (number == 0) == (example.answer is None)
-                assert number == 0 or exam.passages[number - 1].id == example.sources[0]
+            assert exam.answer in (None, exam.example.answer)
+            assert len(exam.sentences) <= 5
+            shown = {one.id for one in exam.sentences}
+            assert exam.answer is None or shown & set(exam.example.sources)
+        assert any(exam.answer for exam in drawn)
 
 
-def test_messages_whose_passages_are_left_out_have_no_answer(worlds: list[World]) -> None:
-    drawn = [exam for world in worlds for exam in exams(world, seed=1, most=10, absent=0.9)]
+def test_messages_that_are_shown_other_sentences_have_no_answer(worlds: list[World]) -> None:
+    drawn = [exam for world in worlds for exam in Examiner(FakeEncoder(), absent=0.9).exams(world, seed=1)]
 
-    absent = [one for exam in drawn for one in exam.examples if one.answer and not exam.choice(one)]
-    assert absent
+    absent = [exam for exam in drawn if exam.example.answer and exam.answer is None]
+    assert len(absent) > len(drawn) / 3
 
 
-def test_another_seed_shows_other_passages(worlds: list[World]) -> None:
-    one, other = (
-        [[passage.id for passage in exam.passages] for exam in exams(worlds[0], seed=seed)] for seed in (1, 2)
-    )
-    assert one == [[passage.id for passage in exam.passages] for exam in exams(worlds[0], seed=1)]
-    assert one != other
+def test_in_service_the_likeliest_sentences_are_shown(worlds: list[World]) -> None:
+    examiner = Examiner(FakeEncoder(), most=2)
+    for exam in examiner.exams(worlds[0]):
+        every = Candidates(list(worlds[0].passages.values()), FakeEncoder())
+        assert list(exam.sentences) == every.nearest(exam.example.ask, exam.example.chat)[:2]
 
 
 def test_companies_are_held_out_whole(worlds: list[World]) -> None:
@@ -131,16 +133,15 @@ def test_a_folder_without_conversations_is_refused(tmp_path: Path) -> None:
 
 def test_reading_messages_together_costs_what_reading_them_one_by_one_does(base: Path) -> None:
     decoder = LearningDecoder(base, first=1, rank=4).eval()
-    beginning = decoder.tokens("Parcels take 3 days. ", begin=True)
-    ends = [
-        (decoder.tokens(asked), decoder.tokens(answer), [1.0] * len(decoder.tokens(answer)))
-        for asked, answer in (("how long? ", "3 days"), ("to Mars? ", "no"), ("几天？", "3 days"))
-    ]
+    asked = [
+        (decoder.tokens(f"Parcels take 3 days. {ask}", begin=True), decoder.tokens(answer), [1.0] * len(decoder.tokens(answer)))
+        for ask, answer in (("how long? ", "3 days"), ("to Mars? ", "no"), ("几天？", "3 days"))
+    ]  # fmt: skip
 
-    together = decoder.loss(pack(beginning, ends)).item()
-    alone = sum(decoder.loss(pack(beginning, [end])).item() for end in ends)
+    together = decoder.loss(rows(asked)).item()
+    alone = sum(decoder.loss(rows([one])).item() for one in asked)
 
-    assert together == pytest.approx(alone, rel=1e-4)
+    assert together == pytest.approx(alone, rel=1e-2)  # bfloat16 where the processor is fast at it
 
 
 def _weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -158,6 +159,7 @@ def train(base: Path, worlds: list[World], tmp_path: Path) -> Trainer:
             worlds,
             run,
             base=(base, "gemma3"),
+            encoder=FakeEncoder(),
             making=Making(Registry(tmp_path), name, tmp_path / "runs", silent),
         )
         return dict(metrics)
@@ -175,7 +177,7 @@ def test_the_loss_falls_and_the_model_stands_among_the_others(train: Trainer, tm
     assert str(Path(__file__).parents[2]) not in (model.folder / "metrics.json").read_text("utf-8")
     header = read_header(model.folder / "adapter.gguf")
     assert (header.kind, header.adapter_type, header.architecture) == ("adapter", "lora", "gemma3")
-    assert prompt_of(model.folder) == "grounded-1"
+    assert prompt_of(model.folder) == "grounded-2"
     assert "that it had not seen" in (model.folder / "README.md").read_text("utf-8")
 
 
@@ -201,23 +203,17 @@ def test_a_run_that_was_killed_ends_as_an_unbroken_one(
 
 
 def test_the_parts_of_an_epoch_read_everything_once(base: Path, worlds: list[World]) -> None:
-    whole = Asking(LearningDecoder(base, first=1, rank=4), RUN)
-    parts = Asking(
-        LearningDecoder(base, first=1, rank=4),
-        RUN.model_copy(update={"train": RUN.train.model_copy(update={"parts": 3})}),
-    )
+    def read(parts: int, epochs: tuple[int, ...]) -> list[list[int]]:
+        run = RUN.model_copy(update={"train": RUN.train.model_copy(update={"parts": parts})})
+        asking = Asking(LearningDecoder(base, first=1, rank=4), run, FakeEncoder())
+        return sorted(one.ids.tolist() for epoch in epochs for one in asking.batches(worlds, epoch))
 
-    def read(packs: list[Pack]) -> list[list[int]]:
-        return sorted(one.ids.tolist() for one in packs)
-
-    assert read(whole.packs(worlds, 1)) == read(
-        [one for part in (3, 4, 5) for one in parts.packs(worlds, part)]
-    )
+    assert read(1, (1,)) == read(3, (3, 4, 5))
 
 
 def test_an_adapter_is_saved_and_loaded_whole(base: Path, worlds: list[World], tmp_path: Path) -> None:
     decoder = LearningDecoder(base, first=1, rank=4)
-    asking = Asking(decoder, RUN)
+    asking = Asking(decoder, RUN, FakeEncoder())
     with torch.no_grad():
         for weight in decoder.learned().values():
             weight.add_(0.05)
@@ -225,7 +221,7 @@ def test_an_adapter_is_saved_and_loaded_whole(base: Path, worlds: list[World], t
 
     again = LearningDecoder(base, first=1, rank=4)
     again.load(tmp_path)
-    one = asking.packs(worlds, 0)[0]
+    one: Rows = next(asking.batches(worlds, 0))
     assert again.loss(one).item() == pytest.approx(decoder.loss(one).item(), rel=1e-5)
 
 
@@ -261,8 +257,8 @@ def test_datasets_of_logs_are_read_beside_some_of_the_shipped_companies(tmp_path
     (example,) = first.examples
     assert example.chat == ("is a free", "A is free.")
     assert (example.sources, example.near, example.means) == (("b",), ("a",), "Is B free?")
-    (exam,) = exams(first, seed=1)
-    assert exam.passages[exam.choice(example) - 1].id == "b"
+    (exam,) = Examiner(FakeEncoder(), absent=0.0).exams(first, seed=1)
+    assert exam.answer == "B costs 2."
     assert (second.examples, len(second.follow_ups)) == ((), 1)
     assert [world.name for world in held_out] == ["u", "en-a-05"]
     assert 15 < len(learned_from) < 25
@@ -287,6 +283,7 @@ def test_a_run_that_goes_on_says_what_was_forgotten(
         worlds,
         RUN,
         base=(base, "gemma3"),
+        encoder=FakeEncoder(),
         making=Making(registry, "second", tmp_path / "runs", silent),
         start=registry.model("dialogue", "first").folder,
         earlier=worlds[-1:],
@@ -321,6 +318,7 @@ def test_the_sample_runs_are_valid() -> None:
 @pytest.mark.models
 def test_the_smoke_run_learns(models_cache: Path, tmp_path: Path) -> None:
     from chatbot.settings import LlamaCppModel
+    from knowledge.encode import open_bundled
 
     torch.set_num_threads(available_processors())
 
@@ -329,6 +327,7 @@ def test_the_smoke_run_learns(models_cache: Path, tmp_path: Path) -> None:
         read_worlds(SMALL),
         read_run(run, DialogueRun, sample="smoke-dialogue.toml"),
         base=trainable(LlamaCppModel(), cache=models_cache, progress=silent),
+        encoder=open_bundled(cache=models_cache),
         making=Making(Registry(tmp_path), "smoke", tmp_path / "runs", silent),
     )
 

@@ -12,6 +12,7 @@ from tiny_gemma import write_tiny_gemma
 
 from chatbot.registry import Registry
 from chatbot.types import AnswerFrom, Citation, Message, Rating, Reply, Turn, Understanding
+from fakes import FakeEncoder
 from finetune.conversations import read_worlds
 from finetune.decoder import LearningDecoder
 from finetune.dialogue import ModelTable
@@ -72,6 +73,7 @@ def test_what_was_liked_becomes_likelier_than_what_was_not(base: Path, tmp_path:
         RUN,
         start=start,
         base=(base, "gemma3"),
+        encoder=FakeEncoder(),
         making=Making(Registry(tmp_path / "models"), "liked", tmp_path / "runs", silent),
     )
 
@@ -85,7 +87,7 @@ def test_what_was_liked_becomes_likelier_than_what_was_not(base: Path, tmp_path:
 def test_a_model_that_goes_too_far_is_judged_as_nothing(base: Path) -> None:
     decoder = LearningDecoder(base, first=1, rank=4)
     strict = RUN.model_copy(update={"train": RUN.train.model_copy(update={"most_divergence": 0.01})})
-    liking = Liking(decoder, THUMBS, strict)
+    liking = Liking(decoder, THUMBS, strict, FakeEncoder())
     assert liking.judge() == 0.5
 
     with torch.no_grad():

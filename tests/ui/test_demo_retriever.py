@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from chatbot.answer.prompt import GROUNDED
 from chatbot.assemble import shipped_calibration
 from chatbot.chats import Chat, read_chats
-from chatbot.registry import CHATS, REMEMBERED, Registry
-from chatbot.settings import load_settings
+from chatbot.registry import CHATS, REMEMBERED, Registry, base_of, prompt_of
+from chatbot.settings import LlamaCppModel, load_settings
 from knowledge.sources.intent_files import read_intents
 from knowledge.types import Encoder
 from ui.commands.init import write_project
@@ -44,6 +45,22 @@ def test_a_project_of_ones_own_begins_without(tmp_path: Path) -> None:
     write_project(tmp_path / "shop", demo=False)
 
     assert load_settings(tmp_path / "shop").retriever is None
+
+
+@pytest.mark.parametrize("demo", [True, False])
+def test_every_project_has_the_fine_tuned_dialogue_model_in_force_and_whole(
+    tmp_path: Path, *, demo: bool
+) -> None:
+    write_project(tmp_path, demo=demo)
+
+    settings = load_settings(tmp_path)
+
+    model = Registry(settings.models_folder).model("dialogue", "default")
+    assert model.promoted
+    assert model.metrics["chosen"] > model.metrics["chosen_before"]
+    assert base_of(model.folder) == LlamaCppModel().base
+    assert prompt_of(model.folder) == GROUNDED
+    assert settings.dialogue_model.adapter == model.folder / "adapter.gguf"  # type: ignore[union-attr]
 
 
 def test_its_chats_name_answers_that_there_are_and_none_of_them_is_an_examination(tmp_path: Path) -> None:

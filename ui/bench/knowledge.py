@@ -68,9 +68,11 @@ def large_faq(count: int = 10_000) -> Iterator[Faq]:
     for number, (name, (question, answer)) in zip(range(count), pairs, strict=False):
         locale = "zh" if question[-1] == "？" else "en"
         values = {"p": name, "n": str(3 + number % 57)}
+        short = question.replace("the {p}", "it").replace("{p}", "它")
         yield Faq(
             id=f"bench-{number}",
             question=question.format(**values),
+            similar_questions=(f"{name}: {short}",),
             answer=answer.format(**values),
             locale=locale,
         )

@@ -11,6 +11,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,9 @@ DOCUMENT_QUESTIONS = (
 def bench_serve(folder: Path, *, faqs: int, turns: int, progress: Report) -> dict[str, Any]:
     """Measure a real server with `faqs` entries in `folder` (kept, so that the next run is quick).
 
-    Beside the times stands the processor time that the server took for each turn: it tells more than they do
-    about a machine that has other work too.
+    The turns are stored answers, as a project has them that was calibrated and changed nothing else. Composed answers are
+    measured on a second server, on which the model writes whenever a passage is long. Beside the times stands the
+    processor time that the server took for each turn: it tells more than they do about a machine that has other work too.
 
     Raises:
         BenchError: The server did not start, refused, or broke off.
@@ -60,8 +62,10 @@ def bench_serve(folder: Path, *, faqs: int, turns: int, progress: Report) -> dic
         many, wall = crowd(HOST, port, asked[ONE_VISITOR:-CROWD], visitors=CROWD, run=run)
         progress(f"{CROWD} visitors", 1.0)
         spent.append(_cpu_s(watched))
+    composing = {**env, "KEFU__GENERATION__COMPOSE_WHEN": "always"}
+    with server(composing, port := _free_port()) as (process, _):
         first = _first_words(port, run=run, progress=progress)
-        memory = watched.memory_info().rss
+        memory = psutil.Process(process.pid).memory_info().rss
     return {
         "faqs": faqs,
         "p50_ms": _ms(np.quantile(alone, 0.5)),
@@ -106,31 +110,36 @@ def _first_words(port: int, *, run: str, progress: Report) -> list[float]:
 
 
 def prepare(folder: Path, *, faqs: int, progress: Report) -> Mapping[str, str]:
-    """A project with many FAQs and the demo's documents; the environment to run it in."""
-    from chatbot.assemble import build_index, index_folder, open_knowledge
+    """A project with many FAQs and the demo's documents, calibrated; the environment to run it in."""
+    from chatbot.assemble import build_index, calibration_path, index_folder, open_knowledge
+    from chatbot.fitting import calibrate_project
     from chatbot.settings import load_settings
     from knowledge.import_docs import plan_import_docs
     from knowledge.imports import apply
     from ui.commands.init import write_project
 
     if not (folder / "kefu.toml").exists():
-        write_project(folder, demo=True)
+        write_project(folder, demo=False)
     settings = load_settings(folder)
     store = open_knowledge(settings)
     if store.counts()["faqs"] < faqs:
         progress("Importing", 0.0)
         store.upsert_faqs(large_faq(faqs))
-        apply(store, plan_import_docs(store, sorted((folder / "docs").iterdir())))
+        documents = files("knowledge") / "data" / "demo" / "docs"
+        apply(store, plan_import_docs(store, sorted(Path(str(documents)).iterdir())))
         progress("Importing", 1.0)
     if not (index_folder(settings) / "CURRENT").exists():
         build_index(settings, progress=progress)
+    if not calibration_path(settings).exists():
+        promised = settings.decision
+        calibrate_project(
+            settings, risk=promised.risk, confidence=promised.confidence, seed=0, progress=progress
+        )
     return {
         **os.environ,
         "KEFU_PROJECT": str(folder),
-        "KEFU__PROJECT__DEMO": "false",
         "KEFU__SECURITY__MESSAGES_PER_MINUTE": "0",
         "KEFU__SECURITY__REQUESTS_PER_MINUTE": "0",
-        "KEFU__GENERATION__COMPOSE_WHEN": "always",
     }
 
 

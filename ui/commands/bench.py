@@ -30,7 +30,7 @@ def serve(
     """Start a real server on 10,000 FAQs and measure turns, streams, memory and start."""
     from ui.bench.serve import bench_serve
 
-    place = folder or Path(platformdirs.user_cache_dir("kefu")) / f"bench-{faqs}"
+    place = folder or Path(platformdirs.user_cache_dir("kefu")) / f"speed-{faqs}"
     with progress_bars() as report:
         figures = bench_serve(place, faqs=faqs, turns=turns, progress=report)
     _print(figures, as_json=as_json)

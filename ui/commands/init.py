@@ -109,6 +109,7 @@ def write_project(folder: Path, *, demo: bool) -> list[Path]:
     name = folder.resolve().name.replace("_", " ").replace("-", " ").title() or "My Shop"
     samples = {"kefu.toml": TOML.replace("{name}", name), "faq.csv": "\ufeff" + FAQ, "intents.yaml": INTENTS}
     texts = {name: text.encode() for name, text in samples.items()} if not demo else _demo_files()
+    texts = _below(files("knowledge") / "data" / "models", "models") | texts
     written = []
     for relative, content in texts.items():
         path = folder / relative

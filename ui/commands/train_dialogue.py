@@ -45,6 +45,7 @@ def dialogue(
     Some companies are held out whole and tell whether it helped. What comes out is an adapter of a few MB, for llama.cpp
     and for transformers. A run that was stopped goes on after its last epoch when it is started again with its --name.
     """
+    from chatbot.assemble import open_encoder
     from chatbot.settings import load_settings
     from finetune.datasets import earlier, material
     from finetune.dialogue import DialogueRun, train_dialogue
@@ -63,6 +64,7 @@ def dialogue(
             base=trainable(
                 settings.generation.model, cache=settings.project.models_cache, progress=making.progress
             ),
+            encoder=open_encoder(settings),
             making=making,
             start=begun.folder if begun else None,
             earlier=earlier(begun.metrics) if begun else (),

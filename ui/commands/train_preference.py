@@ -42,6 +42,7 @@ def preference(
     A fifth of the thumbs is held out and tells whether it helped; the exam of 'kefu train dialogue' tells what was
     forgotten, and 'kefu models promote dialogue NAME' refuses a model that became worse at it.
     """
+    from chatbot.assemble import open_encoder
     from chatbot.settings import load_settings
     from finetune.conversations import SHIPPED, read_worlds
     from finetune.preference import PreferenceRun, train_preference
@@ -61,6 +62,7 @@ def preference(
             base=trainable(
                 settings.generation.model, cache=settings.project.models_cache, progress=making.progress
             ),
+            encoder=open_encoder(settings),
             making=making,
         )
     if as_json:

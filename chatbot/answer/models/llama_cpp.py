@@ -23,10 +23,9 @@ from pydantic import ConfigDict
 from chatbot.answer.models.gguf import GgufHeader, require_adapter, require_generator
 from chatbot.answer.models.transcript import STOP, render
 from chatbot.registry import prompt_of
-from chatbot.settings import LlamaCppModel
+from chatbot.settings import BUNDLED, LlamaCppModel
 from knowledge.errors import ModelError
 
-BUNDLED = Path("gemma-3-270m") / "gemma-3-270m-q4_k_m.gguf"
 """Where `kefu models prepare` puts the default model, below the models cache."""
 
 Heard = Callable[[Mapping[str, Any]], bool]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from answer_cases import EN, FakeChat, hits
 
+from chatbot.answer.candidates import MOST, Candidates
 from chatbot.answer.compose import Composer, Outcome, Said
 from chatbot.answer.prompt import GROUNDED, standalone
 from chatbot.answer.say import Speaker
@@ -15,7 +16,7 @@ from chatbot.answer.webhook import Fetched
 from chatbot.bot import Bot, Stages
 from chatbot.dialogues import Dialogues
 from chatbot.registry import Registry, prompt_of
-from chatbot.settings import GenerationSettings, NoModel, ProjectSettings, Settings
+from chatbot.settings import GenerationSettings, LlamaCppModel, NoModel, ProjectSettings, Settings
 from chatbot.types import (
     AnswerFrom,
     Availability,
@@ -29,7 +30,9 @@ from chatbot.types import (
     Understanding,
     UseTemplate,
 )
+from fakes import FakeEncoder
 from knowledge.errors import ModelError
+from knowledge.types import Passage
 
 QUOTED = "Express delivery takes 1 to 2 business days and costs $12.90."
 SETTINGS = GenerationSettings(deadline_s=5, max_tokens=40)
@@ -48,7 +51,8 @@ class Desk:
 
 
 def composed(model: Reader) -> tuple[list[Said], Outcome]:
-    composing = Composer(model, SETTINGS).compose("and express?", EN, language="en", chat=CHAT)
+    composer = Composer(model, SETTINGS, encoder=FakeEncoder())
+    composing = composer.compose("and express?", EN, language="en", chat=CHAT)
     said = []
     while True:
         try:
@@ -77,14 +81,32 @@ def test_what_stands_in_no_passage_is_refused_here_too() -> None:
     assert not outcome.none
 
 
-def test_it_reads_the_passages_and_the_conversation_and_goes_on_after_the_cue() -> None:
+def test_it_reads_the_likeliest_sentences_and_the_conversation_and_goes_on_after_the_cue() -> None:
     model = Reader(pieces=[" None"])
     composed(model)
 
     (asked,) = model.asked[-1]
-    assert asked.text.startswith(f"[1] {EN[0].title}\n{EN[0].text}\n\n[2] ")
+    read = asked.text.partition("\n\n")[0].splitlines()
+    assert read[0] == f"- {EN[1].title}: {QUOTED}"
+    assert len(read) == MOST
     assert asked.text.endswith(f"Customer: {CHAT[0]}\nAgent: {CHAT[1]}\nCustomer: and express?\nAnswer:")
     assert standalone("and express?", CHAT).endswith("Customer: and express?\nQuestion:")
+
+
+def test_what_the_passage_of_the_last_reply_goes_on_with_comes_before_its_like_elsewhere() -> None:
+    text = "It is emptied on {}. It is washed on Friday."
+    pages = [
+        Passage(name, text.format(day), "Bins", "document", "en")
+        for name, day in (("a", "Tuesday"), ("b", "Monday"))
+    ]
+
+    found = Candidates(pages, FakeEncoder()).nearest(
+        "and washed?", ("when is it emptied", "It is emptied on Monday.")
+    )
+
+    washed = [one.id for one in found if "washed" in one.text]
+    assert washed == ["b", "a"]
+    assert Candidates([], FakeEncoder()).nearest("and?", ()) == []
 
 
 def speaker(model: FakeChat | None) -> Speaker:
@@ -95,6 +117,7 @@ def speaker(model: FakeChat | None) -> Speaker:
         project=ProjectSettings(),
         webhook=lambda hook, slots: Fetched("failed"),
         desk=Desk(),
+        encoder=FakeEncoder(),
     )
 
 
@@ -198,7 +221,7 @@ def test_the_adapter_in_force_is_the_promoted_one_unless_the_settings_name_one(t
     registry = Registry(settings.models_folder)
     for name in ("one", "two"):
         with registry.making("dialogue", name) as place:
-            (place / "metrics.json").write_text('{"prompt": "grounded-1"}', "utf-8")
+            (place / "metrics.json").write_text('{"prompt": "grounded-2"}', "utf-8")
         registry.promote("dialogue", name)
 
     adapter = settings.dialogue_model.adapter  # type: ignore[union-attr]
@@ -207,6 +230,21 @@ def test_the_adapter_in_force_is_the_promoted_one_unless_the_settings_name_one(t
     assert prompt_of(tmp_path / "of-others.gguf") == ""
     registry.rollback("dialogue")
     assert settings.dialogue_model.adapter.parent.name == "one"  # type: ignore[union-attr]
+
+
+def test_an_adapter_of_another_language_model_stays_out(tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "models")
+    with registry.making("dialogue", "one") as place:
+        (place / "metrics.json").write_text('{"base": "gemma-3-270m-q4_k_m"}', "utf-8")
+    registry.promote("dialogue", "one")
+
+    def adapter(model: LlamaCppModel) -> Path | None:
+        generation = GenerationSettings(model=model)
+        settings = Settings(project=ProjectSettings(folder=tmp_path), generation=generation)
+        return settings.dialogue_model.adapter  # type: ignore[union-attr]
+
+    assert adapter(LlamaCppModel()) is not None
+    assert adapter(LlamaCppModel(path=tmp_path / "larger.gguf")) is None
 
 
 def test_a_damaged_dialogue_model_is_not_promoted(tmp_path: Path) -> None:

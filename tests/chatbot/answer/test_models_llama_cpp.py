@@ -13,9 +13,9 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from test_models_gguf import gguf
 
 from chatbot.answer.compose import Composer
-from chatbot.answer.models.llama_cpp import BUNDLED, LlamaCppChat, open_llama_cpp
+from chatbot.answer.models.llama_cpp import LlamaCppChat, open_llama_cpp
 from chatbot.answer.models.transcript import render
-from chatbot.settings import GenerationSettings, LlamaCppModel
+from chatbot.settings import BUNDLED, GenerationSettings, LlamaCppModel
 from knowledge.errors import ModelError
 
 ASKED = [SystemMessage("Be brief."), HumanMessage("Question: a\nAnswer:"), AIMessage("b"), HumanMessage("Question: c\nAnswer:")]  # fmt: skip

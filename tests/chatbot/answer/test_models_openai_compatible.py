@@ -8,9 +8,8 @@ from answer_cases import EN, openai_server
 from langchain_core.messages import HumanMessage
 
 from chatbot.answer.compose import Composer, Outcome
-from chatbot.answer.models.llama_cpp import BUNDLED
 from chatbot.answer.models.openai_compatible import open_openai_compatible
-from chatbot.settings import GenerationSettings, OpenAICompatibleModel
+from chatbot.settings import BUNDLED, GenerationSettings, OpenAICompatibleModel
 from knowledge.errors import ModelError
 
 

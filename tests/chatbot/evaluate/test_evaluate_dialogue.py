@@ -54,6 +54,7 @@ def figures_of(model: FakeListChatModel | None) -> dict[str, object]:
         retriever,
         rewriter,
         model=model,
+        encoder=encoder,
         generation=GenerationSettings(),
         progress=nothing,
     )

@@ -46,6 +46,7 @@ def dialogue(
             SnapshotRetriever(snapshot, encoder),
             Rewriter([question for entry in entries for question in entry.questions]),
             model=model,
+            encoder=encoder,
             generation=settings.generation,
             progress=run.report,
         )
