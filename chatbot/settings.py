@@ -55,7 +55,7 @@ class UnderstandingSettings(Frozen):
 
 
 BUNDLED = Path("gemma-3-270m") / "gemma-3-270m-q4_k_m.gguf"
-"""The default dialogue model in the models cache."""
+"""Where `kefu models prepare` puts the default model, below the models cache."""
 GGUF_ADAPTER = "adapter.gguf"
 """What llama.cpp reads in the folder of a fine-tuned dialogue model."""
 

@@ -99,7 +99,6 @@ class World:
 class Exam:
     """A message, and the sentences that it is answered from."""
 
-    world: World
     sentences: tuple[Passage, ...]
     """The likeliest first, each as a passage with its own id."""
     example: Example
@@ -181,7 +180,7 @@ class Examiner:
                     shown = others[: self._most]
                 else:
                     shown = _with(wanted, shown, others, draw, most=self._most)
-            yield Exam(world, tuple(shown), example)
+            yield Exam(tuple(shown), example)
 
     def _likeliest(self, world: World) -> list[tuple[Example, list[Passage]]]:
         """Its messages with the sentences that are near them; looked up once."""

@@ -113,7 +113,7 @@ class LearningDecoder(nn.Module):  # type: ignore[misc]  # torch is Any to the t
         Of these alone: the vocabulary is most of the model.
         """
         asked = rows.weights.nonzero(as_tuple=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._fast):
+        with torch.autocast(rows.ids.device.type, torch.bfloat16, enabled=self._fast):
             out = self.network.model(input_ids=rows.ids, use_cache=False)
             scores = self.network.lm_head(out.last_hidden_state[asked[0], asked[1] - 1])
         return scores.float(), asked

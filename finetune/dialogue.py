@@ -235,17 +235,14 @@ class Asking:
     def _row(self, asked: Asked) -> tuple[list[int], list[int], list[float]]:
         """Tokens of the prompt and of the answer, and what each of these costs."""
         tokens = self._decoder.tokens
+        prompt = tokens(_prompt(asked), begin=True)
         if isinstance(asked, Example):
             answer = tokens(f" {asked.means}\n")
-            return tokens(standalone(asked.ask, asked.chat), begin=True), answer, [1.0] * len(answer)
+            return prompt, answer, [1.0] * len(answer)
         answer = tokens(f" {asked.answer or NONE}\n")
         chosen = min(CHOICE, len(answer))
         costs = [*([self._run.train.choice_weight] * chosen), *([1.0] * (len(answer) - chosen))]
-        return (
-            tokens(reading(asked.example.ask, asked.sentences, asked.example.chat), begin=True),
-            answer,
-            costs,
-        )
+        return prompt, answer, costs
 
 
 def _follow_ups(worlds: Sequence[World], seed: int, share: float) -> list[Example]:
@@ -257,9 +254,13 @@ def _follow_ups(worlds: Sequence[World], seed: int, share: float) -> list[Exampl
 
 def _length(asked: Asked) -> int:
     """About as many characters as are read; a Chinese one counts two."""
+    return width(_prompt(asked))
+
+
+def _prompt(asked: Asked) -> str:
     if isinstance(asked, Example):
-        return width(standalone(asked.ask, asked.chat))
-    return width(reading(asked.example.ask, asked.sentences, asked.example.chat))
+        return standalone(asked.ask, asked.chat)
+    return reading(asked.example.ask, asked.sentences, asked.example.chat)
 
 
 def _share(right: Sequence[bool]) -> float:

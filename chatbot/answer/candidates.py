@@ -66,10 +66,6 @@ class Candidates:
         asked = pieces(question)
         near += [_SHARED * len(asked & held) / max(1, len(asked)) for held in self._pieces]
         last = chat[-1] if chat else ""
-        told = [one.text in last for one in self.sentences]
-        spoken_of = {one.id for one, said in zip(self.sentences, told, strict=True) if said}
-        near += [
-            _GOES_ON * (one.id in spoken_of and not said)
-            for one, said in zip(self.sentences, told, strict=True)
-        ]
+        spoken_of = {one.id for one in self.sentences if one.text in last}
+        near += [_GOES_ON * (one.id in spoken_of and one.text not in last) for one in self.sentences]
         return [self.sentences[place] for place in np.argsort(-near, kind="stable").tolist()]

@@ -79,9 +79,10 @@ class Composer:
         encoder: Encoder | None = None,
         breaker: Breaker | None = None,
     ) -> None:
-        self._model, self._settings, self._encoder = model, settings, encoder
+        self._model, self._settings = model, settings
+        self._encoder = encoder if reads_passages(model) else None
         self._breaker = breaker or Breaker()
-        self.reads = reads_passages(model) and encoder is not None
+        self.reads = self._encoder is not None
         """Whether the model can say which sentence tells, or none."""
 
     def compose(
@@ -147,10 +148,10 @@ class Composer:
     def _asked(
         self, question: str, passages: Sequence[Passage], language: str, chat: Sequence[str]
     ) -> list[BaseMessage]:
-        if self._encoder and self.reads:
-            likeliest = Candidates(passages, self._encoder).nearest(question, chat)[:MOST]
-            return [HumanMessage(reading(question, likeliest, chat))]
-        return messages(question, passages, language)
+        if self._encoder is None:
+            return messages(question, passages, language)
+        likeliest = Candidates(passages, self._encoder).nearest(question, chat)[:MOST]
+        return [HumanMessage(reading(question, likeliest, chat))]
 
     def _pieces(self, asked: list[BaseMessage]) -> Iterator[str]:
         limit = self._settings.max_tokens

@@ -3,7 +3,7 @@
 A model that nobody fine-tuned gets the passages and the question after two examples: they teach a base model,
 which follows patterns and not orders, to answer with the words of the text. They come first and never change, so
 that the prompt cache holds them. A model that was fine-tuned by `kefu train dialogue` gets what it was trained on:
-`grounded`, and `standalone`.
+`reading`, and `standalone`.
 """
 
 from __future__ import annotations
@@ -73,32 +73,19 @@ NONE = "None"
 """Written where none of the sentences tells."""
 _CHAT_LINES = 4
 _CHAT_WIDTH = 400
-
-
 _SENTENCE_WIDTH = 500
 
 
 def reading(question: str, sentences: Sequence[Passage], chat: Sequence[str]) -> str:
-    """The whole prompt of the fine-tuned model: the sentences, then `grounded`."""
-    return f"{told(sentences)}{grounded(question, chat)}"
-
-
-def told(sentences: Sequence[Passage]) -> str:
-    """The sentences that may answer, the likeliest first, each with the title that it stands under."""
-    return (
-        "".join(f"- {_line(one.title)[:60]}: {_line(one.text)[:_SENTENCE_WIDTH]}\n" for one in sentences)
-        + "\n"
-    )
-
-
-def grounded(question: str, chat: Sequence[str]) -> str:
-    """What follows the sentences: the conversation and where the answer begins.
+    """The whole prompt of the fine-tuned model: the sentences, then the conversation and where the answer begins.
 
     Args:
         question: The customer's message.
+        sentences: What may answer, the likeliest first, each with the title that it stands under.
         chat: What was said before: customer, bot, customer, bot.
     """
-    return f"{_said(question, chat)}{GROUNDED_END}"
+    lines = (f"- {_line(one.title)[:60]}: {_line(one.text)[:_SENTENCE_WIDTH]}\n" for one in sentences)
+    return f"{''.join(lines)}\n{_said(question, chat)}{GROUNDED_END}"
 
 
 def standalone(question: str, chat: Sequence[str]) -> str:

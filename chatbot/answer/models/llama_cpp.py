@@ -26,8 +26,6 @@ from chatbot.registry import prompt_of
 from chatbot.settings import BUNDLED, LlamaCppModel
 from knowledge.errors import ModelError
 
-"""Where `kefu models prepare` puts the default model, below the models cache."""
-
 Heard = Callable[[Mapping[str, Any]], bool]
 """Takes one chunk of an answer; True stops the generation."""
 
