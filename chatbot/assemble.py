@@ -354,7 +354,7 @@ def _stages(
         policy=_rules(
             settings, intents, fitted, reads=settings.generation.read_when_unsure and reads_passages(chat)
         ),
-        weigh=lambda understood, hits: weigh(understood, hits, fitted[0].scales),
+        weigh=lambda understood, hits: weigh(understood, hits, fitted[0].choice),
         answerer=Speaker(
             intents=lambda: intents,
             model=chat,

@@ -50,13 +50,14 @@ class Chat(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A message that asks something, with what it is read after."""
+    """A message, with what it is read after."""
 
     text: str
     after: str
     """"" for the first question of a chat."""
     locale: str
-    answers: tuple[str, ...]
+    answers: tuple[str, ...] | None
+    """As `Line.answers` has them: () where nothing stored answers, None for a remark, which asks nothing."""
 
     @property
     def read_as(self) -> str:
@@ -111,14 +112,20 @@ def asked_in(chat: Chat, titles: Mapping[tuple[str, str], str]) -> list[Asked]:
         chat: The chat.
         titles: From `titles_of`; answers that are not among them are no longer known, and count as none.
     """
-    return [asked for place, asked in asking(chat, titles) if chat.messages[place].remembered]
+    return [one for one in remembered_in(chat, titles) if one.answers is not None]
 
 
-def asking(chat: Chat, titles: Mapping[tuple[str, str], str]) -> Iterator[tuple[int, Asked]]:
-    """The messages of a chat that ask something, remembered or not, each with its place in the chat."""
+def remembered_in(chat: Chat, titles: Mapping[tuple[str, str], str]) -> list[Asked]:
+    """As `asked_in`, with the remarks."""
+    return [one for place, one in messages_in(chat, titles) if chat.messages[place].remembered]
+
+
+def messages_in(chat: Chat, titles: Mapping[tuple[str, str], str]) -> Iterator[tuple[int, Asked]]:
+    """The messages of a chat, remembered or not, each with its place in the chat."""
     before: list[tuple[str, str]] = []
     for place, message in enumerate(chat.messages):
         if message.answers is None:
+            yield place, Asked(message.text, after(before), chat.locale, None)
             continue
         known = tuple(answer for answer in message.answers if (answer, chat.locale) in titles)
         if known or not message.answers:

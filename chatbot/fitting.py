@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chatbot.assemble import (
@@ -24,8 +23,14 @@ from chatbot.settings import Settings
 from chatbot.types import Understanding
 
 if TYPE_CHECKING:
-    from chatbot.decide.calibrate import Judged
+    from collections.abc import Sequence
+
+    from chatbot.decide.choosing import Case
     from chatbot.understand.intent import IntentClassifier
+    from knowledge.build import IndexService
+    from knowledge.encode import BatchingEncoder
+    from knowledge.sources.intents import Intent
+    from knowledge.types import Entry
 
 MOST_AT_START = 20_000
 """Entries up to which a server fits its thresholds by itself; beyond, it would start too late."""
@@ -40,8 +45,9 @@ def calibrate_project(
         CalibrationError: Too little knowledge to fit from.
     """
     # Here, as most starts only look whether the thresholds still fit, and scikit-learn takes 2 s to load.
-    from chatbot.decide.calibrate import certify, fit, judge, require_wordings
-    from chatbot.decide.questions import asked_by_customers, hold_out
+    from chatbot.decide.calibrate import MESSAGES, WORDINGS, certify, fit, judge, require_wordings
+    from chatbot.decide.choosing import with_choice
+    from chatbot.decide.questions import hold_out
     from chatbot.understand.intent import out_of_scope
     from chatbot.understand.trial import held_out_guesses
     from knowledge.build import arrange
@@ -58,47 +64,62 @@ def calibrate_project(
     snapshot = arrange(shown, encoder, settings=settings.retrieval, progress=progress, known=index.snapshot)
     trial = SnapshotRetriever(snapshot, encoder, method=settings.retrieval.method)
     judged = judge(questions, trial, k=settings.retrieval.k, progress=progress)
-    # Chats are asked of all that is known: what they ask is no wording of it.
-    chats = asked_of(settings.retriever, entries, knowledge.intents())
-    by_customers = judge(asked_by_customers(chats), index, k=settings.retrieval.k, progress=progress)
-    wordings = [question for entry in entries for question in entry.questions]
     intents = list(all_intents(knowledge).values())
+    cases = _cases(settings, entries, index, encoder, intents=intents, progress=progress)
+    wordings = [question for entry in entries for question in entry.questions]
     guesses = held_out_guesses(intents, encoder, negatives=wordings, seed=seed, unseen=unseen)
-    fitted = fit(
-        [*judged, *by_customers],
-        guesses,
-        certificate=certify(
-            encoder=encoder.fingerprint,
-            entries=len(entries),
-            knowledge_version=knowledge.version(),
-            risk=risk,
-            confidence=confidence,
-            seed=seed,
-        ),
+    certificate = partial(
+        certify,
+        encoder=encoder.fingerprint,
+        entries=len(entries),
+        knowledge_version=knowledge.version(),
         risk=risk,
         confidence=confidence,
         seed=seed,
     )
-    if chats:
-        folder, retriever = settings.search_folder / "intents", settings.retriever
-        classifier, _ = open_classifier(intents, encoder, index.snapshot, retriever=retriever, folder=folder)
-        fitted = _weighing(fitted, chats, by_customers, classifier)
+    fitted = fit(
+        [*judged, *(case.judged for case in cases if case.answers is not None)],
+        guesses,
+        certificate=certificate(made_from=WORDINGS),
+        risk=risk,
+        confidence=confidence,
+        seed=seed,
+    )
+    of_messages = certificate(made_from=MESSAGES)
+    fitted = with_choice(fitted, cases, certificate=of_messages, risk=risk, confidence=confidence, seed=seed)
     save_calibration(fitted, calibration_path(settings))
     encoder.close()
     return fitted
 
 
-def _weighing(
-    fitted: Calibration, chats: Sequence[Asked], judged: Sequence[Judged], classifier: IntentClassifier
-) -> Calibration:
-    """With how answers and intents are weighed against each other, as the chats told."""
-    from chatbot.decide.scales import Case, fit_scales
+def _cases(
+    settings: Settings,
+    entries: Sequence[Entry],
+    index: IndexService,
+    encoder: BatchingEncoder,
+    *,
+    intents: Sequence[Intent],
+    progress: Report,
+) -> list[Case]:
+    """What customers said in chats that were kept from training, asked of all that is known."""
+    from chatbot.decide.calibrate import judge
+    from chatbot.decide.choosing import Case
+    from chatbot.decide.questions import asked_by_customers
 
-    cases = [
-        Case(_understood(one, classifier), found, one.answers)
-        for one, found in zip(chats, judged, strict=True)
+    chats = asked_of(settings.retriever, entries, intents)
+    if not chats:
+        return []
+    found = judge(asked_by_customers(chats), index, k=settings.retrieval.k, progress=progress)
+    classifier, _ = open_classifier(
+        intents,
+        encoder,
+        index.snapshot,
+        retriever=settings.retriever,
+        folder=settings.search_folder / "intents",
+    )
+    return [
+        Case(_understood(one, classifier), hits, one.answers) for one, hits in zip(chats, found, strict=True)
     ]
-    return replace(fitted, scales=fit_scales(cases, fitted))
 
 
 def _understood(asked: Asked, classifier: IntentClassifier) -> Understanding:
@@ -109,9 +130,11 @@ def _understood(asked: Asked, classifier: IntentClassifier) -> Understanding:
         asked.locale,
         intent=guess.intent,
         confidence=guess.confidence,
-        nearest=guess.nearest,
+        near=guess.near,
         unanswered=guess.unanswered,
+        remark=guess.remark,
         read_as=asked.read_as,
+        scores=guess.scores,
     )
 
 

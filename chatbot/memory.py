@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chatbot.chats import INTENT_PREFIX, Chat, asking, read_chats, titles_of, write_chats
+from chatbot.chats import INTENT_PREFIX, Chat, messages_in, read_chats, titles_of, write_chats
 from chatbot.registry import CHATS, METRICS, REMEMBERED, Registry, asked_of, remembered_by
 from knowledge.errors import ModelError
 from knowledge.index.condensing import needed_to_find
@@ -138,9 +138,9 @@ def condense(
     titles = titles_of(stored, known)
     chats = read_chats(retriever / REMEMBERED)
     asked = [
-        (number, place, one)
+        (number, place, one.read_as or one.text, (one.answers[0], one.locale))
         for number, chat in enumerate(chats)
-        for place, one in asking(chat, titles)
+        for place, one in messages_in(chat, titles)
         if one.answers
     ]
     wordings = [
@@ -154,7 +154,7 @@ def condense(
         for locale, texts in intent.examples.items()
         for text in texts
     ]
-    messages = [(one.read_as or one.text, (one.answers[0], one.locale)) for _, _, one in asked]
+    messages = [(text, owner) for _, _, text, owner in asked]
     numbers = {owner: number for number, owner in enumerate(titles)}
     texts, owners = zip(*((text, numbers[owner]) for text, owner in [*wordings, *messages]), strict=True)
     needed = needed_to_find(
@@ -165,7 +165,7 @@ def condense(
     )
     spare = {
         (number, place)
-        for (number, place, _), is_needed in zip(asked, needed.tolist(), strict=True)
+        for (number, place, *_), is_needed in zip(asked, needed.tolist(), strict=True)
         if not is_needed
     }
     write_chats([_marked(chat, number, spare) for number, chat in enumerate(chats)], retriever / REMEMBERED)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chatbot.chats import Asked, asked_in, read_chats, titles_of
+from chatbot.chats import Asked, read_chats, remembered_in, titles_of
 from knowledge.errors import ModelError
 from knowledge.packaged.manifest import being_built, check
 from knowledge.sources.intents import Intent
@@ -199,12 +199,12 @@ def unseen_by(retriever: Path | None) -> frozenset[str] | None:
 
 
 def asked_of(retriever: Path | None, entries: Iterable[Entry], intents: Iterable[Intent]) -> list[Asked]:
-    """What was asked in the chats that were held out when a retriever was trained; none where it reads no chats."""
+    """What was said in the chats that were held out when a retriever was trained; none where it reads no chats."""
     return _asked(retriever, CHATS, entries, intents)
 
 
 def remembered_by(retriever: Path | None, entries: Iterable[Entry], intents: Iterable[Intent]) -> list[Asked]:
-    """What was asked in the chats that a retriever remembers; none where it reads no chats."""
+    """What was said in the chats that a retriever remembers; none where it reads no chats."""
     return _asked(retriever, REMEMBERED, entries, intents)
 
 
@@ -214,7 +214,7 @@ def _asked(
     if retriever is None or not (retriever / name).is_file():
         return []
     titles = titles_of(entries, intents)
-    return [asked for chat in read_chats(retriever / name) for asked in asked_in(chat, titles)]
+    return [asked for chat in read_chats(retriever / name) for asked in remembered_in(chat, titles)]
 
 
 def _names(value: object) -> bool:

@@ -60,12 +60,16 @@ class Understanding:
     """Calibrated P(intent is right), 0..1."""
     slots: Mapping[str, str] = field(default_factory=dict)
     """Slots known for `intent`: from this message and, where they carry over, from earlier turns."""
-    nearest: float = 0.0
-    """Cosine of the nearest example of `intent`; 0 where none was compared with."""
+    near: Mapping[str, float] = field(default_factory=dict)
+    """How near the likeliest intents are, as hits have their `nearness`; empty where no chats are remembered."""
     stranger: float = 0.0
     """Cosine of the nearest sentence that no support bot should act on, as hits have theirs of stored questions."""
     unanswered: float = 0.0
     """How near what nothing answered in past chats is, as hits have their `nearness`; 0 where no chats are remembered."""
+    remark: float = 0.0
+    """The same of what asked nothing."""
+    courteous: bool = False
+    """It thanks or says good-bye, and neither asks nor wants anything by its form."""
     sentiment: float = 0.0
     """-1 angry .. +1 happy."""
     rewritten: bool = False

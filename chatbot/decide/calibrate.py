@@ -43,6 +43,9 @@ FEWEST_NEAR = 8
 WINDOW = 0.1
 RISKS = (0.01, 0.02, 0.05, 0.1, 0.2)
 """Shown to people who choose."""
+WORDINGS = "wordings and entries held back from the index, and out-of-scope sentences"
+MESSAGES = "messages of past chats that were kept from training"
+"""What a certificate was made from."""
 GRID = tuple(round(0.99 - step * 0.01, 2) for step in range(90))
 """Fixed before any data is seen, from strict to loose."""
 
@@ -115,11 +118,7 @@ def fit(
     stored = [one for name, group in groups.items() if name != "document" for one in group]
     require_wordings([one.question for one in stored if any(one.right)])
     curves, tops = fit_curves(stored, seed=seed)
-    answer, figures = operating_point(tops, risk=risk, confidence=confidence)
-    # Half the risk; where the questions are too few to bound that, half the measured share of wrong ones.
-    strict, bounded = operating_point(tops, risk=risk / 2, confidence=confidence)
-    if float(bounded["wrong_rate_upper"]) > risk / 2:
-        strict, _ = operating_point(tops, risk=risk / 2, confidence=0.5)
+    answer, strict, figures = operating_points(tops, risk=risk, confidence=confidence)
     document = _fit_documents(groups, curves)
     intent = loosest(
         np.array([p for p, _ in guesses]),
@@ -129,7 +128,7 @@ def fit(
     )
     thresholds = Thresholds(
         answer=answer,
-        strict=max(strict, answer),
+        strict=strict,
         clarify=even_point([(top[4], top[3]) for top in tops], below=answer),
         compose=_compose_point(groups, document),
         intent=intent,
@@ -204,6 +203,18 @@ def _cross_fitted(group: Sequence[Judged], seed: int) -> list[Top]:
             any_right, one_of_three = any(r for _, r in scored[:3]), min(1.0, sum(p for p, _ in scored[:3]))
             tops.append((group[i], best, right, any_right, one_of_three))
     return tops
+
+
+def operating_points(
+    tops: Sequence[Top], *, risk: float, confidence: float
+) -> tuple[float, float, dict[str, float | int | str]]:
+    """The loosest threshold that keeps the promise, that of half the risk, and what the first gives."""
+    answer, figures = operating_point(tops, risk=risk, confidence=confidence)
+    # Where the questions are too few to bound half the risk, half the measured share of wrong ones.
+    strict, bounded = operating_point(tops, risk=risk / 2, confidence=confidence)
+    if float(bounded["wrong_rate_upper"]) > risk / 2:
+        strict, _ = operating_point(tops, risk=risk / 2, confidence=0.5)
+    return answer, max(strict, answer), figures
 
 
 def operating_point(
@@ -321,7 +332,14 @@ def _compose_point(groups: Mapping[str, Sequence[Judged]], document: Curve | Non
 
 
 def certify(
-    *, encoder: str, entries: int, knowledge_version: int, risk: float, confidence: float, seed: int
+    *,
+    encoder: str,
+    entries: int,
+    knowledge_version: int,
+    risk: float,
+    confidence: float,
+    made_from: str,
+    seed: int,
 ) -> Callable[[Mapping[str, float | int | str]], Certificate]:
     """A certificate's maker: everything but the figures, which come when they are measured."""
 
@@ -338,7 +356,7 @@ def certify(
             wrong_rate_upper=float(figures["wrong_rate_upper"]),
             unanswerable_answered=float(figures["unanswerable_answered"]),
             fitted_at=datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"),
-            made_from="wordings and entries held back from the index, and out-of-scope sentences",
+            made_from=made_from,
             seed=seed,
         )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from chatbot.decide.policy import RulePolicy, missing_slots
+from chatbot.decide.needed import missing_slots
+from chatbot.decide.policy import RulePolicy
 from chatbot.types import Decision, Turn, Understanding
 from knowledge.types import Hit
 

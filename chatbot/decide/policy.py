@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chatbot.decide.before import carried, last_told, times_asked, times_told
+from chatbot.decide.needed import asked_alike, missing_slots
 from chatbot.decide.reading import read_first
 from chatbot.decide.thresholds import Thresholds
 from chatbot.types import (
@@ -160,21 +161,17 @@ def _word_for_word(
 def _intent(
     policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]
 ) -> Verdict | None:
-    if u.intent not in policy.intents or u.confidence < policy.thresholds.intent or u.stays:
+    sure = asked_alike(policy.intents, u)
+    if u.intent not in policy.intents or sure < policy.thresholds.intent or u.stays:
         return None
     surer = hits[0].score if hits and hits[0].passage.source != "document" else 0.0
     # Of what the customer names in this message the intent says more than any stored answer; and without what
     # it needs, both are said as long as either may be meant.
     ahead = 0.0 if carried(u, history) else MUCH
-    if surer > u.confidence + ahead and surer >= policy.thresholds.strict:
+    if surer > sure + ahead and surer >= policy.thresholds.strict:
         return None  # the stored answer holds at half the risk
-    why = f"Intent {u.intent} with probability {u.confidence:.2f} (needed {policy.thresholds.intent:.2f})."
+    why = f"Intent {u.intent} with probability {sure:.2f} (needed {policy.thresholds.intent:.2f})."
     return _follow_intent(policy, u, hits, history, why)
-
-
-def missing_slots(intent: Intent, slots: Mapping[str, str]) -> list[str]:
-    """Names of the slots that the intent needs and that are not known, in the order in which they are asked for."""
-    return [slot.name for slot in intent.slots if slot.required and slot.name not in slots]
 
 
 def _follow_intent(
@@ -258,6 +255,14 @@ def _stranger(
     )
 
 
+def _thanked(policy: RulePolicy, u: Understanding, _h: Sequence[Hit], t: Sequence[Turn]) -> Verdict | None:
+    if not u.courteous or not t or u.sentiment <= VERY_UNHAPPY or "smalltalk.thanks" not in policy.intents:
+        return None
+    return Verdict(
+        UseTemplate("smalltalk.thanks"), "Thanks or a good-bye, and nothing sure is asked beside it."
+    )
+
+
 def _suggested(
     policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]
 ) -> Verdict | None:
@@ -282,11 +287,10 @@ def _suggested(
 def _likely_intent(
     policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]
 ) -> Verdict | None:
-    if u.intent not in policy.intents or u.confidence < LIKELY:
+    sure = asked_alike(policy.intents, u)
+    if u.intent not in policy.intents or sure < LIKELY or (hits and hits[0].score > sure):
         return None
-    if hits and hits[0].score > u.confidence:
-        return None
-    why = f"Intent {u.intent} is more likely right than not ({u.confidence:.2f}), and nothing stored is likelier."
+    why = f"Intent {u.intent} is more likely right than not ({sure:.2f}), and nothing stored is likelier."
     return _follow_intent(policy, u, hits, history, why)
 
 
@@ -310,31 +314,34 @@ def _clarify(
     told = last_told(history)
     near = [hit for hit in hits if hit.passage.source != "document" and hit.passage.id not in told]
     near = ([hit for hit in near if hit.passage.locale == u.language] or near)[:3]
-    best = min(1.0, sum(hit.score for hit in near))
     intent = policy.intents.get(u.intent or "")
     # "Do you mean “I want to die”?" is never asked, nor is small talk.
     askable = intent is not None and bool(intent.description) and "." not in intent.name
+    best = min(1.0, sum(hit.score for hit in near) + u.confidence * (askable and bool(u.near)))
     meant = askable and u.confidence >= policy.thresholds.intent * MAYBE
     if best < policy.thresholds.clarify and not meant:
         return None
     told_before = times_told(u, history)
     if meant and told_before == 1:
         return _follow_intent(policy, u, hits, history, "Likely more is asked of what was just told.")
-    least = policy.thresholds.clarify if meant else SHARE * best
+    least = policy.thresholds.clarify if meant and not u.near else SHARE * best
     near = [hit for place, hit in enumerate(near) if hit.score >= least or (place < 2 and not meant)]
-    options = [Option(hit.passage.title, passage_id=hit.passage.id) for hit in near]
+    options = [(hit.score, Option(hit.passage.title, passage_id=hit.passage.id)) for hit in near]
     plain = intent and u.slots and not missing_slots(intent, u.slots) and intent.handoff != "always"
     if meant and plain and not options and not told_before:
         return _follow_intent(
             policy, u, hits, history, "It fits what is spoken of, and nothing else may be meant."
         )
-    if intent and meant:
-        options = [Option(intent.label(u.language), intent=intent.name), *options[:2]]
+    if intent and (meant or (askable and u.near and u.confidence >= SHARE * best)):
+        options.append((u.confidence, Option(intent.label(u.language), intent=intent.name)))
+        # Where they were not weighed against each other, only an intent that is likely is among them, and first.
+        options.sort(key=lambda one: -one[0] if u.near else one[1].intent is None)
+    asked = tuple(option for _, option in options[:3])
     last = history[-1].decision if history else None
-    if isinstance(last, Clarify) and options[0] in last.options:
-        return _instead_of_asking_again(options)
+    if isinstance(last, Clarify) and asked[0] in last.options:
+        return _instead_of_asking_again(asked)
     return Verdict(
-        Clarify(tuple(options)),
+        Clarify(asked),
         f"The three best answers have {best:.2f}, the best intent {u.confidence:.2f}: too little to act on ({policy.answer_from:.2f}, {policy.thresholds.intent:.2f}), enough to ask ({policy.thresholds.clarify:.2f}, {policy.thresholds.intent * MAYBE:.2f}).",
     )
 
@@ -375,6 +382,7 @@ RULES: tuple[Rule, ...] = (
     _same_task,
     _stranger,
     _likely_intent,
+    _thanked,
     _suggested,
     _composed,
     _clarify,

@@ -88,7 +88,7 @@ def asked_by_customers(chats: Iterable[Asked]) -> list[Question]:
         Question(
             one.text,
             one.locale,
-            frozenset(answer for answer in one.answers if not answer.startswith(INTENT_PREFIX)),
+            frozenset(answer for answer in one.answers or () if not answer.startswith(INTENT_PREFIX)),
             "chat",
             one.read_as,
         )

@@ -34,8 +34,11 @@ class Curve:
 
     def probability(self, features: Mapping[str, float]) -> float:
         """Probability in 0..1; a feature that is absent counts as 0."""
-        logit = self.bias + sum(w * features.get(name, 0.0) for name, w in self.weights.items())
-        return 1 / (1 + math.exp(-max(-40.0, min(40.0, logit))))
+        return 1 / (1 + math.exp(-max(-40.0, min(40.0, self.logit(features)))))
+
+    def logit(self, features: Mapping[str, float]) -> float:
+        """What the probability is made of, and what options are weighed by."""
+        return self.bias + sum(w * features.get(name, 0.0) for name, w in self.weights.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +110,8 @@ class Calibration:
     certificate: Certificate
     points: tuple[OperatingPoint, ...] = ()
     """The trade-off of risk and coverage, for people to choose from."""
-    scales: Mapping[str, Curve] = field(default_factory=dict)
-    """Of answers and intents beside each other (`decide.weighing`); none where there were no chats to fit them on."""
+    choice: Mapping[str, Curve] = field(default_factory=dict)
+    """How all that a message may mean is weighed (`decide.weighing`); empty where there were no chats to fit it on."""
     format: int = field(default=1)
 
     @property

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
 from chatbot.chats import INTENT_PREFIX, Chat
-from chatbot.types import AnswerFrom, AskSlot, Clarify, Turn, UseTemplate, each_of
+from chatbot.types import AnswerFrom, AskSlot, Clarify, Decline, Handoff, Turn, UseTemplate, each_of
+from knowledge.sources.builtin import SMALLTALK
 
 Outcome: TypeAlias = Literal["right", "offered", "unanswered", "wrong"]
 """right: the answer was given, or nothing was where nothing answers; offered: it was among what was proposed;
 unanswered: declined, asked back or handed over although something answers; wrong: something else was said."""
+
+_HEARD = ("heard", "answered", "not_understood")
 
 
 def outcome_of(turn: Turn, answers: Sequence[str]) -> Outcome:
@@ -27,15 +30,19 @@ def outcome_of(turn: Turn, answers: Sequence[str]) -> Outcome:
 def measure_chats(played: Sequence[tuple[Chat, Sequence[Turn]]]) -> dict[str, Any]:
     """Shares of messages by outcome, over all and by place and language, and of chats without a wrong turn.
 
+    Remarks, which ask nothing, are counted apart: heard by small talk or a person, answered as if they asked, or not understood.
+
     Args:
         played: Each chat with a turn for each of its messages.
     """
     outcomes: list[tuple[str, str, Outcome]] = []
     whole, without_wrong = [], []
+    remarks: Counter[str] = Counter()
     for chat, turns in played:
         judged: list[Outcome] = []
         for line, turn in zip(chat.messages, turns, strict=True):
             if line.answers is None:
+                remarks[_heard(turn)] += 1
                 continue
             place = "follow_up" if judged else "first"
             judged.append(outcome_of(turn, line.answers))
@@ -52,12 +59,28 @@ def measure_chats(played: Sequence[tuple[Chat, Sequence[Turn]]]) -> dict[str, An
         "chats_good": sum(whole) / max(1, len(whole)),
         "chats_without_wrong": sum(without_wrong) / max(1, len(without_wrong)),
         **{name: _shares([one for _, _, one in group]) for name, group in sorted(groups.items())},
+        **({"remarks": {name: remarks[name] / remarks.total() for name in _HEARD}} if remarks else {}),
     }
 
 
 def _shares(outcomes: Sequence[Outcome]) -> dict[str, float]:
     counts = Counter(outcomes)
-    return {name: counts[name] / len(outcomes) for name in ("right", "offered", "unanswered", "wrong")}
+    return {
+        name: counts[name] / max(1, len(outcomes)) for name in ("right", "offered", "unanswered", "wrong")
+    }
+
+
+def _heard(turn: Turn) -> str:
+    """What became of a message that asks nothing."""
+    match turn.decision:
+        case Handoff(reason="requested" | "unhappy"):
+            return "heard"
+        case UseTemplate(intent=name) if name.startswith(SMALLTALK):
+            return "heard"
+        case Decline() | Clarify() | Handoff():
+            return "not_understood"
+        case _:
+            return "answered"
 
 
 def _given(turn: Turn) -> set[str]:

@@ -241,8 +241,10 @@ _BYE = re.compile(
     r"|\b(?:have|enjoy) (?:a|an|your|the rest of your) (?:very )?(?:nice|good|great|lovely|wonderful)? ?(?:day|one|evening|weekend|night|afternoon)|\btake care)\W*$",
     re.IGNORECASE,
 )
-_THANKS = re.compile(r"(?:谢谢?(?:你|您|啦|了|哈|哦|呀)*|多谢|唔该晒?|感谢|\b(?:thanks?(?: you)?|thx|ty|cheers)(?: (?:a lot|so much|\w+))?)\W*$", re.IGNORECASE)  # fmt: skip
-_THANKED = re.compile(r"谢谢?(?:你|您)?|多谢|唔该|感谢|\b(?:thanks?(?: you)?|thx)\b", re.IGNORECASE)
+_THANKS = re.compile(r"(?:谢谢?(?:你|您|啦|了|哈|哦|呀)*|辛苦(?:你|您)?们?[了啦]|多谢|唔该晒?|感谢|\b(?:thanks?(?: you)?|thx|ty|cheers)(?: (?:a lot|so much|\w+))?)\W*$", re.IGNORECASE)  # fmt: skip
+_THANKED = re.compile(
+    r"谢谢?(?:你|您)?|辛苦(?:你|您)?们?[了啦]|多谢|唔该|感谢|\b(?:thanks?(?: you)?|thx)\b", re.IGNORECASE
+)
 _KIND = re.compile(
     r"(?:\W|\b(?:you|ve|re|have|been|were|are|was|so|very|really|too|that|it|s|a|the|such|lovely|great|helpful|kind|nice|best|star|good|perfect|super|awesome|brilliant|sweet|quick|patient|much|all|everything|for|your|help|helping|helped|time|patience|answer|answers|info|job|me|today)\b"
     r"|很|真|太|非常|特别|有?帮助|帮(?:了)?(?:我)?大忙了?|耐心|贴心|清楚|好|棒|快|了|你|您|的|服务|态度|回答|解答|帮忙)*",
@@ -288,6 +290,13 @@ def farewell(text: str) -> Literal["goodbye", "thanks"] | None:
     if praised and _says_little(text[: praised.start()]) and _KIND.fullmatch(text, praised.end()):
         return "thanks"
     return None
+
+
+def courteous(text: str) -> bool:
+    """Whether a message thanks or says good-bye among other things, and neither asks nor wants anything by its form."""
+    if is_question(text) or _WANTS.search(text):
+        return False
+    return any(sign.search(text) for sign in (_BYE, _THANKS, _THANKED))
 
 
 def _says_little(before: str) -> bool:

@@ -102,13 +102,13 @@ def _with_chats(
     with threadpool_limits(limits=1, user_api="blas"):
         head = _fit_head(every, labels, len(names) + 1, _SHRINKAGES[1])
         curve = _calibrate_in_chats(head, every, labels, asked, meant)
-    unanswered = known[[not one.answers for one in remembered]]
     return {
         **head,
         "examples": every,
         "owners": labels.astype(np.float32),
         "calibration": curve,
-        "unanswered": unanswered,
+        "unanswered": known[[one.answers == () for one in remembered]],
+        "remarks": known[[one.answers is None for one in remembered]],
     }
 
 

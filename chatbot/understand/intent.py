@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -44,7 +45,7 @@ from knowledge.sources.builtin import SMALLTALK
 from knowledge.sources.intents import Intent
 from knowledge.types import Encoder, Matrix
 
-_RECIPE = "10"
+_RECIPE = "11"
 """Part of a stored classifier's version; count it up when fitting changes what it yields."""
 _MOST_NEGATIVES = 600
 _CERTAIN = 0.999
@@ -66,12 +67,14 @@ class Guess:
     """Calibrated P(the customer wants this intent), 0..1; low also when none fits."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """The best three with their probabilities."""
-    nearest: float = 0.0
-    """Cosine of the intent's nearest example."""
+    near: Mapping[str, float] = field(default_factory=dict)
+    """How near the best three are, by examples and chats together; empty where no chats are remembered."""
     stranger: float = 0.0
     """Cosine of the nearest sentence that no support bot should act on."""
     unanswered: float = 0.0
     """How near what nothing answered in past chats is; 0 where none are remembered."""
+    remark: float = 0.0
+    """How near what asked nothing in past chats is."""
     exact: bool = False
     """Word for word an example, or a question of the knowledge."""
 
@@ -179,8 +182,23 @@ class IntentClassifier:
             alone = self._guess(self._encoder.encode_queries([query]), in_chats=False)
             guess = alone if alone.intent in _IN_PASSING and alone.confidence >= LIKELY else guess
         stranger = float(all_products(vector, self._arrays["strangers"]).max(initial=0.0))
-        unanswered = nearness_to(vector, self._in_chats["unanswered"]) if self._in_chats else 0.0
-        return replace(guess, stranger=stranger, unanswered=unanswered)
+        return replace(guess, stranger=stranger, **self._in_past_chats(vector, guess.scores))
+
+    def _in_past_chats(self, vector: Matrix, names: Iterable[str]) -> dict[str, Any]:
+        """How near intents, what nothing answered and what asked nothing are."""
+        head = self._in_chats
+        if not head:
+            return {}
+
+        def near(name: str) -> float:
+            begin, end = np.searchsorted(head["owners"], [(place := self._names.index(name)), place + 1])
+            return nearness_to(vector, head["examples"][begin:end])
+
+        return {
+            "near": {name: near(name) for name in names},
+            "unanswered": nearness_to(vector, head["unanswered"]),
+            "remark": nearness_to(vector, head["remarks"]),
+        }
 
     def _guess(self, vector: Matrix, *, in_chats: bool) -> Guess:
         """The best intent of a vector, by what the examples say alone or with what was asked in chats."""
@@ -197,7 +215,7 @@ class IntentClassifier:
         scores = {
             self._names[place]: round(min(confidence, float(inside[place]) * scale), 4) for place in order
         }
-        return Guess(self._names[order[0]], confidence, scores, float(nearest[0, order[0]]))
+        return Guess(self._names[order[0]], confidence, scores)
 
 
 def out_of_scope(language: str | None = None) -> list[str]:

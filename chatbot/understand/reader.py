@@ -312,9 +312,11 @@ class Reader:
             read_as="" if guess.exact or codes else read_as,
             new_words=tuple(content_words(bare)),
             stays=stays,
-            nearest=guess.nearest,
+            near=guess.near,
             stranger=guess.stranger,
             unanswered=guess.unanswered,
+            remark=guess.remark,
+            courteous=acts.courteous(heard.typed),
             scores=guess.scores,
         )
 

@@ -143,7 +143,11 @@ def test_intents_are_told_by_what_they_answered_in_chats(knowledge: KnowledgeSto
         )
     )
     said = [("bring me the lorry", ["intent:status"]), ("no lorry for me", ["intent:cancel"])]
-    said += [("is the lorry electric", []), ("what does the lorry to Macao cost", [MACAO])]
+    said += [
+        ("is the lorry electric", []),
+        ("what does the lorry to Macao cost", [MACAO]),
+        ("what a beauty", None),
+    ]
     write_chats([chat(("hello lorry", []), one) for one in said] * 5, tmp_path / CHATS)
     write_chats([chat(("hello lorry", []), one) for one in said], tmp_path / REMEMBERED)
     snapshot = arrange(knowledge.entries(), FakeEncoder(), settings=RetrievalSettings())
@@ -154,11 +158,14 @@ def test_intents_are_told_by_what_they_answered_in_chats(knowledge: KnowledgeSto
 
     wanted = classifier.classify("bring me the lorry", read_as="bring me the lorry < hello lorry")
     unknown = classifier.classify("is the lorry electric", read_as="is the lorry electric < hello lorry")
+    remark = classifier.classify("what a beauty", read_as="what a beauty < hello lorry")
     assert reads
-    assert len(remembered_by(tmp_path, snapshot.entries, [status, cancel])) == 8
+    assert len(remembered_by(tmp_path, snapshot.entries, [status, cancel])) == 10
     assert wanted.intent == "status"
     assert wanted.confidence > unknown.confidence
     assert unknown.unanswered > wanted.unanswered > 0
+    assert remark.remark > max(wanted.remark, *remark.near.values(), remark.unanswered)
+    assert wanted.near["status"] > max(wanted.near["cancel"], wanted.remark)
 
 
 def test_small_talk_between_questions_is_told_by_the_message_alone(
@@ -199,7 +206,8 @@ def test_what_is_found_anyway_is_not_remembered_and_is_kept_as_context(
     assert [line.remembered for line in kept.messages] == [False, True, True, True]
     assert [line.text for line in kept.messages] == [line.text for line in asked_as_stored.messages]
     remembered = remembered_by(marked, entries, ())
-    assert [one.text for one in remembered] == ["and the taxman", "by drone"]
+    assert [one.text for one in remembered] == ["and the taxman", "thanks", "by drone"]
+    assert [one.answers for one in remembered[1:]] == [None, ()]
     assert remembered[0].after.startswith("What does delivery to Macao cost?")
     with pytest.raises(ModelError, match="knows all of these"):
         remember(registry, "marked", [asked_as_stored], new="second", condense=Path.exists)

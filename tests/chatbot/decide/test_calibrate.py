@@ -65,7 +65,9 @@ def silent(_what: str, _done: float) -> None:
 def fitted(*, risk: float = 0.1):  # type: ignore[no-untyped-def]
     shown, questions = hold_out(ENTRIES, out_of_scope=STRANGERS, seed=0)
     judged = judge(questions, Noisy(shown), k=4, progress=silent)
-    make = certify(encoder="e", entries=200, knowledge_version=1, risk=risk, confidence=0.95, seed=0)
+    make = certify(
+        encoder="e", entries=200, knowledge_version=1, risk=risk, confidence=0.95, made_from="tests", seed=0
+    )
     guesses = [(0.9, True)] * 80 + [(0.3, False)] * 80
     return fit(judged, guesses, certificate=make, risk=risk, confidence=0.95, seed=0)
 
@@ -101,7 +103,9 @@ def test_an_entry_with_one_wording_is_never_asked_for_by_a_copy_of_it() -> None:
 
 def test_faqs_with_one_wording_each_keep_the_shipped_thresholds() -> None:
     single = [entry(n, questions=1) for n in range(200)]
-    make = certify(encoder="e", entries=200, knowledge_version=1, risk=0.1, confidence=0.95, seed=0)
+    make = certify(
+        encoder="e", entries=200, knowledge_version=1, risk=0.1, confidence=0.95, made_from="tests", seed=0
+    )
     shown, questions = hold_out(single, out_of_scope=STRANGERS, seed=0)
     judged = judge(questions, Noisy(shown), k=4, progress=silent)
 
@@ -194,7 +198,9 @@ def test_the_certificate_no_longer_fits_another_encoder_or_grown_knowledge() -> 
 
 
 def test_too_little_knowledge_is_refused() -> None:
-    make = certify(encoder="e", entries=2, knowledge_version=1, risk=0.1, confidence=0.95, seed=0)
+    make = certify(
+        encoder="e", entries=2, knowledge_version=1, risk=0.1, confidence=0.95, made_from="tests", seed=0
+    )
     shown, questions = hold_out(ENTRIES[:5], out_of_scope=[], seed=0)
 
     with pytest.raises(CalibrationError, match="at least 60"):
@@ -226,7 +232,9 @@ def test_messages_of_chats_have_a_curve_of_their_own() -> None:
         for number in range(100)
     ] + [Asked("and my order?", "question 1 < hm", "en", ("intent:order_status",))] * 20
     judged = judge([*questions, *asked_by_customers(chats)], Noisy(ENTRIES), k=4, progress=silent)
-    make = certify(encoder="e", entries=200, knowledge_version=1, risk=0.1, confidence=0.95, seed=0)
+    make = certify(
+        encoder="e", entries=200, knowledge_version=1, risk=0.1, confidence=0.95, made_from="tests", seed=0
+    )
 
     calibration = fit(judged, [(0.9, True)] * 80, certificate=make, risk=0.1, confidence=0.95, seed=0)
 

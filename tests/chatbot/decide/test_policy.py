@@ -32,6 +32,7 @@ ORDER = Intent.model_validate(
         "templates": [{"text": {"en": "On its way: {order_id}"}}],
     }
 )
+URGE = ORDER.model_copy(update={"name": "urge_delivery", "description": "Hurry it up"})
 COMPLAINT = Intent.model_validate({"name": "complaint", "handoff": "always"})
 CARE = Intent.model_validate(
     {"name": "care.emergency", "description": "Danger.", "templates": [{"text": {"en": "Call 112."}}]}
@@ -40,8 +41,9 @@ CANCEL = Intent.model_validate({"name": "smalltalk.cancel", "templates": [{"text
 HELLO = Intent.model_validate(
     {"name": "smalltalk.greeting", "description": "Hello.", "templates": [{"text": {"en": "Hi."}}]}
 )
+THANKS = Intent.model_validate({"name": "smalltalk.thanks", "templates": [{"text": {"en": "Gladly."}}]})
 POLICY = RulePolicy(
-    intents={intent.name: intent for intent in (ORDER, COMPLAINT, CARE, CANCEL, HELLO)},
+    intents={intent.name: intent for intent in (THANKS, ORDER, URGE, COMPLAINT, CARE, CANCEL, HELLO)},
     thresholds=Thresholds(answer=0.8, strict=0.9, clarify=0.4, compose=0.5, intent=0.6, suggest=0.7),
     calibration="c1",
 )
@@ -77,6 +79,18 @@ def test_small_talk_is_answered_by_its_template() -> None:
     understanding = replace(ASKED, act="smalltalk", intent="smalltalk.greeting")
 
     assert decide(understanding) == UseTemplate("smalltalk.greeting")
+
+
+def test_thanks_among_other_words_are_heard_where_nothing_sure_is_asked() -> None:
+    thanked = replace(ASKED, courteous=True)
+    before = (turn(UseTemplate("order_status")),)
+
+    assert decide(thanked, hit(0.75), history=before) == UseTemplate("smalltalk.thanks")
+    assert decide(thanked, history=before) == UseTemplate("smalltalk.thanks")
+    assert isinstance(decide(thanked, hit(0.9), history=before), AnswerFrom)
+    assert decide(thanked) != UseTemplate("smalltalk.thanks")  # nobody thanks first
+    angry = replace(thanked, sentiment=-0.9)
+    assert decide(angry, history=before) != UseTemplate("smalltalk.thanks")
 
 
 def test_a_dropped_task_is_confirmed() -> None:
@@ -173,6 +187,33 @@ def test_an_intent_that_is_nearly_sure_is_among_the_options() -> None:
 
     assert isinstance(decision, Clarify)
     assert [option.intent for option in decision.options] == ["order_status", None]
+
+
+def test_intents_that_ask_for_the_same_first_are_as_likely_as_all_of_them() -> None:
+    scores = {"order_status": 0.35, "urge_delivery": 0.3, "complaint": 0.05}
+    weighed = replace(
+        ASKED, intent="order_status", confidence=0.35, scores=scores, near=dict.fromkeys(scores, 0.9)
+    )
+
+    assert decide(weighed, hit(0.2)) == AskSlot("order_status", "order_id")
+    told = replace(weighed, slots={"order_id": "A1"})
+    assert isinstance(decide(told, hit(0.2)), Clarify)  # with the number their answers differ
+    assert not isinstance(decide(replace(weighed, near={}), hit(0.2)), AskSlot)
+
+
+def test_what_was_weighed_is_asked_about_the_likeliest_first() -> None:
+    weighed = replace(
+        ASKED, intent="order_status", confidence=0.2, scores={"order_status": 0.2}, near={"order_status": 0.9}
+    )
+
+    decision = decide(weighed, hit(0.3), hit(0.1, name="b"))
+
+    assert isinstance(decision, Clarify)
+    assert [option.passage_id or option.intent for option in decision.options] == [
+        "faq:a",
+        "order_status",
+        "faq:b",
+    ]
 
 
 def test_instead_of_asking_the_same_twice_in_a_row_the_likeliest_answer_is_shown() -> None:

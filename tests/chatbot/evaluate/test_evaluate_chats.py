@@ -91,3 +91,20 @@ def test_shares_by_place_and_language_and_whole_chats() -> None:
     assert figures["all"] == {"right": 0.75, "offered": 0.0, "unanswered": 0.0, "wrong": 0.25}
     assert figures["zh"]["wrong"] == figures["follow_up"]["wrong"] == 0.5
     assert figures["first"]["right"] == 1.0
+    assert figures["remarks"] == {"heard": 0.0, "answered": 0.0, "not_understood": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("decision", "heard"),
+    [
+        (UseTemplate("smalltalk.acknowledge"), 1.0),
+        (Handoff("requested"), 1.0),
+        (Handoff("no_answer"), 0.0),
+        (UseTemplate("order_status"), 0.0),
+        (GIVEN, 0.0),
+    ],
+)
+def test_a_remark_is_heard_by_small_talk_or_a_person(decision: Decision, heard: float) -> None:
+    said = Chat.model_validate({"locale": "en", "messages": [{"text": "my order, finally", "answers": None}]})
+
+    assert measure_chats([(said, [turn(decision)])])["remarks"]["heard"] == heard

@@ -8,6 +8,7 @@ import pytest
 from understand_turns import turn
 
 from chatbot.types import Handoff
+from chatbot.understand import acts
 from chatbot.understand.intent import Guess
 from chatbot.understand.smalltalk import is_smalltalk, pleasantry_in
 
@@ -63,3 +64,24 @@ def test_who_asks_what_it_is_good_for_does_not_praise() -> None:
     assert is_smalltalk(praise, "你真好")
     assert not is_smalltalk(praise, "有啥好处")
     assert is_smalltalk(Guess("smalltalk.bot_identity", 0.9, {}), "are you a robot?")
+
+
+@pytest.mark.parametrize(
+    "text", ["good, didnt give it to them. ty", "nah ill keep it. thx", "爱了 辛苦啦", "那我等着 谢谢"]
+)
+def test_thanks_are_heard_among_other_words(text: str) -> None:
+    assert acts.courteous(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "取消订单 谢谢",
+        "can i pay on delivery, thanks",
+        "please send it again, thanks",
+        "LM2026110038，辛苦您了",
+        "it is broken",
+    ],
+)
+def test_thanks_for_what_is_wanted_are_no_thanks(text: str) -> None:
+    assert not acts.courteous(text)
