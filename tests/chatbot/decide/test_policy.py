@@ -206,14 +206,22 @@ def test_what_was_weighed_is_asked_about_the_likeliest_first() -> None:
         ASKED, intent="order_status", confidence=0.2, scores={"order_status": 0.2}, near={"order_status": 0.9}
     )
 
-    decision = decide(weighed, hit(0.3), hit(0.1, name="b"))
+    decision = decide(replace(weighed, confidence=0.3), hit(0.2), hit(0.1, name="b"))
 
     assert isinstance(decision, Clarify)
     assert [option.passage_id or option.intent for option in decision.options] == [
-        "faq:a",
         "order_status",
+        "faq:a",
         "faq:b",
     ]
+
+
+def test_of_what_was_weighed_the_likeliest_answer_is_shown_rather_than_asked_about() -> None:
+    hits = hit(0.3), hit(0.2, name="b")
+    weighed = replace(ASKED, intent="order_status", scores={"order_status": 0.1}, near={"order_status": 0.9})
+
+    assert decide(weighed, *hits) == AnswerFrom(("faq:a", "faq:b"), verbatim=True, sure=False)
+    assert isinstance(decide(replace(weighed, near={}), *hits), Clarify)
 
 
 def test_instead_of_asking_the_same_twice_in_a_row_the_likeliest_answer_is_shown() -> None:
