@@ -1,7 +1,9 @@
 """Fit how all that a message may mean is weighed against each other, and when the likeliest is acted on.
 
-On chats that were kept from training, and that nothing else is fitted on. Of 4,050 messages of the demo's, cross-fitted, 75 %
-can be answered with 10 % wrong ones; 64 % where answer and intent had a curve of their own each.
+On chats that were kept from training; the dozen weights that make an answer's own probability were fitted on them, too. Of
+4,015 messages of the demo's, cross-fitted, 73 % can be acted on with 10 % wrong ones and 50 % with 5 %; 64 and 40 % where answer
+and intent had a curve of their own each. Of 834 messages of chats that nothing was fitted on, 72 % are acted on at the fitted
+threshold, and 7.5 % of those wrongly.
 """
 
 from __future__ import annotations

@@ -24,7 +24,8 @@ _NEAR = 40.0
 """A nearness is the logarithm of what was added up, over 40 (`knowledge.index.pooling`)."""
 _HEARD = f"{SMALLTALK}acknowledge"
 _LIKELIEST = 0.4
-"""From here on what is likelier a remark than anything else is one: 90 of 190 held-out ones, and 6 of 3,860 questions."""
+"""From here on what is likelier a remark than anything else is one: 86 of 190 held-out ones, and 6 of 4,015 questions.
+Five of the six ask by their form, which the reader of messages notices."""
 
 
 @dataclass(frozen=True, slots=True)
