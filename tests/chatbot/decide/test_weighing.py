@@ -117,6 +117,16 @@ def test_nothing_is_weighed_without_chats_or_where_nothing_was_classified() -> N
     assert weigh(given, hits, FITTED.choice) == (given, hits)
 
 
+def test_the_customer_s_language_comes_first() -> None:
+    own, other = hit(0.93), hit(0.95)
+    other = replace(other, passage=replace(other.passage, id="faq:points-zh", locale="zh"))
+    asked = replace(ASKED, near={INTENT: 0.85})
+
+    _, weighed = weigh(asked, [other, own], FITTED.choice)
+
+    assert [one.passage.locale for one in weighed] == ["en", "zh"]
+
+
 def test_a_document_and_a_question_word_for_word_keep_their_probability() -> None:
     hits = [hit(0.85, exact=1.0), hit(0.85, source="document")]
 
