@@ -67,7 +67,7 @@ class Understanding:
     unanswered: float = 0.0
     """How near what nothing answered in past chats is, as hits have their `nearness`; 0 where no chats are remembered."""
     remark: float = 0.0
-    """The same of what asked nothing; 0 where the message asks by its form."""
+    """The same of what asked nothing."""
     courteous: bool = False
     """It thanks or says good-bye, and neither asks nor wants anything by its form."""
     sentiment: float = 0.0

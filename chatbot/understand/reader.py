@@ -315,7 +315,7 @@ class Reader:
             near=guess.near,
             stranger=guess.stranger,
             unanswered=guess.unanswered,
-            remark=0.0 if acts.is_question(heard.text) else guess.remark,
+            remark=guess.remark,
             courteous=acts.courteous(heard.typed),
             scores=guess.scores,
         )
