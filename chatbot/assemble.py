@@ -33,6 +33,7 @@ from chatbot.retrievers import Retrievers, Searching
 from chatbot.settings import Settings
 from chatbot.sites.store import SiteStore
 from chatbot.sites.visitors import VisitorStore
+from chatbot.trained import rewriter_in_force
 from chatbot.types import TurnStore
 from knowledge.database import open_engine
 from knowledge.errors import KefuError
@@ -220,6 +221,7 @@ def open_reader(
         context_turns=settings.understanding.context_turns,
         timezone=ZoneInfo(settings.handoff.timezone),
         reads_chats=reads_chats,
+        rewriter=rewriter_in_force(settings),
     )
 
 

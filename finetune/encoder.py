@@ -17,14 +17,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from chatbot.understand.edits import Layout, UnitTokens, lay_out
 from finetune.wordings import Text
-from knowledge.encode.adapter import PREFIX, WEIGHTS
+from knowledge.encode.adapter import LAYERS, PREFIX, WEIGHTS
 from knowledge.encode.folder import read_folder
 from knowledge.errors import ModelError
 from knowledge.types import Matrix, Progress
 
-LAYERS = "layers.safetensors"
-"""Upper layers that learned themselves, without LoRA."""
 TARGETS = ["query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense"]
 """What LoRA stands over in each layer."""
 _CHUNK = 32
@@ -86,6 +85,7 @@ class LearningEncoder(nn.Module):  # type: ignore[misc]  # torch is Any to the t
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(longest)
+        self._units = UnitTokens(self._tokenizer, prefixes[0])
         self._prefixes = prefixes
         self._longest = longest
         self._fast = fast and bfloat16_is_fast()
@@ -135,6 +135,10 @@ class LearningEncoder(nn.Module):  # type: ignore[misc]  # torch is Any to the t
         ]
         pieces: list[Any] = self._tokenizer.encode_batch(prefixed)
         return pieces
+
+    def lay_out(self, utterances: Sequence[str]) -> Layout | None:
+        """A conversation in tokens, a Chinese character each; see `chatbot.understand.edits.lay_out`."""
+        return lay_out(utterances, self._units, longest=self._longest)
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def frozen(self, tokens: Sequence[Sequence[int]], *, progress: Progress) -> list[Tensor]:

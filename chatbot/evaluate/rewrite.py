@@ -52,7 +52,12 @@ def follow_ups_of(rows: Sequence[Mapping[str, Any]]) -> list[FollowUp]:
 
 
 def measure_rewrites(
-    follow_ups: Sequence[FollowUp], *, method: Method, encoder: Encoder | None, progress: Progress
+    follow_ups: Sequence[FollowUp],
+    *,
+    method: Method,
+    encoder: Encoder | None,
+    progress: Progress,
+    rewriter: Rewriter | None = None,
 ) -> dict[str, Any]:
     """The figures over all follow-ups.
 
@@ -61,36 +66,47 @@ def measure_rewrites(
         method: How rewrites are looked for; "dense" needs the encoder.
         encoder: Makes the vectors.
         progress: Told how far it is.
+        rewriter: A trained one, which rewrites every message; None: the rules, which leave some as they are.
     """
-    rewriter = Rewriter([part for one in follow_ups for part in one.context])
+    rewrite = (
+        rewriter.complete if rewriter else Rewriter([t for one in follow_ups for t in one.context]).after
+    )
     written, times = [], []
     for done, one in enumerate(follow_ups, 1):
         start = time.perf_counter()
-        written.append(rewriter.after(one.current, one.context))
+        written.append(rewrite(one.current, one.context))
         times.append(1000 * (time.perf_counter() - start))
         if done % 200 == 0 or done == len(follow_ups):
             progress("Rewriting", done / len(follow_ups))
     expected = [one.rewrite for one in follow_ups]
     current = [one.current for one in follow_ups]
+    as_came = rewrite_figures(current, follow_ups)
     finder = _finder(expected, method=method, encoder=encoder)
     human, ours, untouched = (_mrr(finder, texts, expected) for texts in (expected, written, current))
     progress("Looking for the rewrites", 1.0)
     return {
         "n": len(follow_ups),
-        "exact_match": float(np.mean([exact_match(*pair) for pair in zip(written, expected, strict=True)])),
-        "bleu": bleu(written, expected),
-        "rouge_l": float(np.mean([rouge_l(*pair) for pair in zip(written, expected, strict=True)])),
+        **rewrite_figures(written, follow_ups),
         "ms_p50": float(np.percentile(times, 50)),
         "ms_p99": float(np.percentile(times, 99)),
         "recovery": ours / human,
         "recovery_bare": untouched / human,
         "rewritten": float(np.mean([w != c for w, c in zip(written, current, strict=True)])),
-        "rewritten_by_people": float(
-            np.mean([not exact_match(c, e) for c, e in zip(current, expected, strict=True)])
-        ),
-        "bleu_bare": bleu(current, expected),
-        "rouge_l_bare": float(np.mean([rouge_l(*pair) for pair in zip(current, expected, strict=True)])),
+        "rewritten_by_people": 1 - as_came["exact_match"],
+        "bleu_bare": as_came["bleu"],
+        "rouge_l_bare": as_came["rouge_l"],
         "retrieval": f"{method} among {len({bare(text) for text in expected})} human rewrites, MRR@{MRR_DEPTH}",
+    }
+
+
+def rewrite_figures(written: Sequence[str], follow_ups: Sequence[FollowUp]) -> dict[str, float]:
+    """How alike rewrites and people's are: exact match and ROUGE-L 0..1, BLEU 0..100."""
+    expected = [one.rewrite for one in follow_ups]
+    pairs = list(zip(written, expected, strict=True))
+    return {
+        "exact_match": float(np.mean([exact_match(*pair) for pair in pairs])),
+        "bleu": bleu(written, expected),
+        "rouge_l": float(np.mean([rouge_l(*pair) for pair in pairs])),
     }
 
 

@@ -7,7 +7,7 @@ message -> text and language -> danger? a person? -> a choice, a slot or a corre
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 
@@ -78,6 +78,7 @@ class Reader:
         context_turns: int = 6,
         timezone: tzinfo | None = None,
         reads_chats: bool = False,
+        rewriter: Callable[[Iterable[str]], Rewriter] = Rewriter,
     ) -> None:
         """Learn the company's words.
 
@@ -89,6 +90,7 @@ class Reader:
             default_language: Spoken when nothing tells.
             context_turns: How many earlier turns a message may refer to.
             reads_chats: Whether the encoder learned to read a message after what was said before it.
+            rewriter: Makes what completes follow-ups, from the company's wordings.
             timezone: Of the customers; None takes the days of `Message.sent_at` as they are.
         """
         self._intents = {intent.name: intent for intent in intents}
@@ -108,7 +110,7 @@ class Reader:
         self._pinyin = PinyinReader(
             [*chinese, "转人工"], english=ENGLISH_FUNCTION_WORDS | self._speller.words
         )
-        self._rewriter = Rewriter([*known, *examples])
+        self._rewriter = rewriter([*known, *examples])
 
     @property
     def version(self) -> str:

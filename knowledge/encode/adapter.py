@@ -1,7 +1,8 @@
-"""A LoRA adapter over an encoder: a few MB that fine-tuning wrote, merged into the weights when they are read.
+"""What fine-tuning wrote over an encoder: a LoRA adapter of a few MB, merged into the weights when they are read, or
+layers that take the place of its own.
 
-The format is peft's: `adapter_config.json` and `adapter_model.safetensors`. Merging needs no peft and no torch,
-and what is merged runs as fast as the encoder alone.
+The format of adapters is peft's: `adapter_config.json` and `adapter_model.safetensors`. Merging needs no peft and no
+torch, and what is merged runs as fast as the encoder alone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from knowledge.types import Matrix
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
+LAYERS = "layers.safetensors"
+"""Layers that learned themselves, without LoRA."""
+LAYERS_PREFIX = "body."
+"""Before the names of their tensors."""
 PREFIX = "base_model.model."
 """Peft puts it before the names of tensors."""
 
@@ -88,3 +93,34 @@ class AdaptedWeights:
             )
         merged: Matrix = weight + self._scale * (up @ down)
         return merged
+
+
+class ReplacedWeights:
+    """Weights of the base, but for the layers that learned themselves."""
+
+    def __init__(self, base: Tensors, layers: Weights) -> None:
+        self._base = base
+        self._layers = layers
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._base
+
+    def stored(self, name: str) -> Stored:
+        """As it is in the file that has it."""
+        own = LAYERS_PREFIX + name
+        return self._layers.stored(own) if own in self._layers else self._base.stored(name)
+
+    def tensor(self, name: str) -> Matrix:
+        """The whole tensor, float32."""
+        return as_float32(self.stored(name))
+
+
+def over(base: Tensors, learned: Path) -> Tensors:
+    """The weights of an encoder with what a fine-tuned model's folder has for them.
+
+    Raises:
+        ModelError: It has nothing, or is damaged.
+    """
+    if (learned / LAYERS).is_file():
+        return ReplacedWeights(base, Weights(learned / LAYERS))
+    return read_adapter(learned).over(base)

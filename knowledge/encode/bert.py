@@ -33,10 +33,19 @@ _SLOW_FUSIONS = ["SkipLayerNormFusion", "BiasSkipLayerNormFusion"]
 
 
 class Bert:
-    """Token ids to one unit vector; may be called from several threads at once."""
+    """Token ids to one unit vector, or to one for each token; may be called from several threads at once.
 
-    def __init__(self, weights: Tensors, config: BertConfig, *, arithmetic: Arithmetic) -> None:
-        self._session = _session(_Graph(weights, config, arithmetic).model())
+    Args:
+        weights: Of the network.
+        config: Its shape.
+        arithmetic: Of its matrix products.
+        pooled: Whether one vector stands for the text.
+    """
+
+    def __init__(
+        self, weights: Tensors, config: BertConfig, *, arithmetic: Arithmetic, pooled: bool = True
+    ) -> None:
+        self._session = _session(_Graph(weights, config, arithmetic).model(pooled=pooled))
         self._words = weights.stored("embeddings.word_embeddings.weight")
         positions = weights.tensor("embeddings.position_embeddings.weight")[config.first_position :]
         kinds = "embeddings.token_type_embeddings.weight"
@@ -48,7 +57,7 @@ class Bert:
         return len(self._words)
 
     def vector(self, ids: Sequence[int]) -> Matrix:
-        """L2-normalised, float32, shape (hidden,)."""
+        """Pooled: L2-normalised, float32, shape (hidden,); else as the last layer leaves them, (tokens, hidden)."""
         words = as_float32(self._words[np.asarray(ids)])
         (vectors,) = self._session.run(None, {"words": (words + self._positions[: len(ids)])[None]})
         return np.asarray(vectors[0], np.float32)
@@ -128,17 +137,20 @@ class _Graph(_Product):
         self._weights = weights
         self._config = config
 
-    def model(self) -> bytes:
+    def model(self, *, pooled: bool) -> bytes:
         config = self._config
         norm = [self._weight("embeddings.LayerNorm.weight"), self._weight("embeddings.LayerNorm.bias")]
         state = self.apply("LayerNormalization", ["words", *norm], axis=-1, epsilon=config.layer_norm_epsilon)
         for layer in range(config.layers):
             state = self._feed_forward(self._attention(state, f"encoder.layer.{layer}"), layer)
+        if not pooled:
+            self.apply("Identity", [state], into="vectors")
+            return _model(self, config.hidden, [1, "tokens", config.hidden])
         if config.pooling == "cls":
-            pooled = self.apply("Gather", [state, self.constant(np.int64(0))], axis=1)
+            vector = self.apply("Gather", [state, self.constant(np.int64(0))], axis=1)
         else:
-            pooled = self.apply("ReduceMean", [state], axes=[1], keepdims=0)
-        self.apply("LpNormalization", [pooled], axis=-1, p=2, into="vectors")
+            vector = self.apply("ReduceMean", [state], axes=[1], keepdims=0)
+        self.apply("LpNormalization", [vector], axis=-1, p=2, into="vectors")
         return _model(self, config.hidden, [1, config.hidden])
 
     def _attention(self, state: str, layer: str) -> str:
@@ -187,7 +199,7 @@ class _Graph(_Product):
         return self.constant(self._weights.tensor(name))
 
 
-def _model(graph: _Product, width: int, result: list[int]) -> bytes:
+def _model(graph: _Product, width: int, result: list[int | str]) -> bytes:
     words = helper.make_tensor_value_info("words", TensorProto.FLOAT, [1, "tokens", width])
     vectors = helper.make_tensor_value_info("vectors", TensorProto.FLOAT, result)
     built = helper.make_graph(graph.nodes, "encoder", [words], [vectors], graph.constants)

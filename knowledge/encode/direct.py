@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections.abc import Sequence
@@ -47,7 +48,7 @@ class DirectEncoder:
         self.precision = fastest_arithmetic() if precision == "auto" else precision
         self._query_prefix, self._passage_prefix = prefixes
         self._characters = config.longest * _CHARACTERS_A_TOKEN
-        self._tokenizer = _tokenizer(folder.path / "tokenizer.json", longest=config.longest)
+        self._tokenizer = open_tokenizer(folder.path / "tokenizer.json", longest=config.longest)
         weights: Tensors = Weights(folder.path / WEIGHTS)
         self._bert = Bert(adapter.over(weights) if adapter else weights, config, arithmetic=self.precision)
         known, rows = self._tokenizer.get_vocab_size(), self._bert.vocabulary
@@ -116,7 +117,17 @@ def cores() -> int:
     return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
 
 
-def _tokenizer(path: Path, *, longest: int) -> Tokenizer:
+@functools.lru_cache(maxsize=4)
+def open_tokenizer(path: Path, *, longest: int) -> Tokenizer:
+    """The tokenizer of a folder; reading it takes a second, and all networks over one encoder share it.
+
+    Args:
+        path: Its tokenizer.json.
+        longest: Tokens behind which a text is cut.
+
+    Raises:
+        ModelError: It cannot be read.
+    """
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the Rust side raises plain Exception

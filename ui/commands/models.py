@@ -79,6 +79,8 @@ def verify(*, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+_SERVED = ("retriever", "dialogue", "rewriter")
+
 Task = Annotated[str, typer.Argument(help="What the model is for: retriever, intent, slots ...")]
 Name = Annotated[str, typer.Argument(help="'kefu models list' shows them.")]
 
@@ -172,14 +174,15 @@ def promote(
     it at once.
     """
     from chatbot.settings import load_settings
+    from chatbot.trained import trained_rewriter
     from knowledge.errors import ModelError
 
     settings = load_settings()
     model = _registry().model(task, name)
-    if task not in ("retriever", "dialogue"):
+    if task not in _SERVED:
         raise ModelError(
             f"The bot answers without {task} models, so '{name}' cannot be put in force. "
-            f"'kefu models show {task} {name}' tells what it can; a retriever or a dialogue model can be promoted."
+            f"'kefu models show {task} {name}' tells what it can; these can be promoted: {', '.join(_SERVED)}."
         )
     figure, after, before = model.measured
     if after < before and not force:
@@ -189,6 +192,10 @@ def promote(
         )
     if task == "retriever":
         _prepare_retriever(settings, model.folder)
+    elif task == "rewriter":
+        trained_rewriter(settings, model.folder)([]).after(
+            "?", ["?"]
+        )  # what cannot be loaded must not be put in force
     else:
         _try_dialogue(settings, model.folder)
     _registry().promote(task, name)

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from ui.commands.train_dialogue import dialogue
-from ui.commands.train_encoder import intent, sentiment, slots
+from ui.commands.train_encoder import intent, rewriter, sentiment, slots
 from ui.commands.train_preference import preference
 from ui.commands.train_search import search
 from ui.commands.training import AsJson, MLflow, Name, TensorBoard, Threads, condensing, training
@@ -34,6 +34,7 @@ app.command("preference")(preference)
 app.command("intent")(intent)
 app.command("slots")(slots)
 app.command("sentiment")(sentiment)
+app.command("rewriter")(rewriter)
 app.command("search")(search)
 
 

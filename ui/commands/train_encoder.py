@@ -1,4 +1,4 @@
-"""kefu train intent, slots, sentiment: what the encoder can learn to say of a text or its words."""
+"""kefu train intent, slots, sentiment, rewriter: what the encoder can learn to say of a text or its words."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from ui.terminal import out, print_json, talk
 
 if TYPE_CHECKING:
     from chatbot.evaluate.files import TaggedSentence
+    from chatbot.evaluate.rewrite import FollowUp
     from finetune.examples import Example, Split
     from finetune.intent import IntentRun
+    from finetune.rewriter import RewriterRun
     from finetune.sentiment import SentimentRun
     from finetune.slots import SlotsRun
 
@@ -129,6 +131,40 @@ def sentiment(
     _say(making.name, metrics, as_json=as_json)
 
 
+def rewriter(
+    *,
+    config: Config,
+    data: Data = None,
+    name: Name = None,
+    threads: Threads = 0,
+    tensorboard: TensorBoard = None,
+    mlflow: MLflow = None,
+    as_json: AsJson = False,
+) -> None:
+    """Teach the encoder to make follow-ups standalone, from JSON lines of context, current, rewrite.
+
+    It edits the message with words that were said before, and writes none of its own. A run that was stopped goes on
+    where it was when it is started again with the same --name.
+    """
+    from chatbot.settings import load_settings
+    from finetune.rewriter import RewriterRun, train_rewriter
+    from finetune.run import read_run
+
+    run = read_run(config, RewriterRun, sample="rewriter.toml")
+    follow_ups = read_follow_ups(run, root_of(config, data))
+    settings = load_settings()
+    with training(
+        settings, name, threads=threads, prefix="r", run=run, tensorboard=tensorboard, mlflow=mlflow
+    ) as making:
+        metrics = train_rewriter(
+            follow_ups,
+            run,
+            base=settings.knowledge.encoder.weights(cache=settings.project.models_cache),
+            making=making,
+        )
+    _say(making.name, metrics, as_json=as_json)
+
+
 def read_intents(run: IntentRun, root: Path) -> Split[Example]:
     """What intents are learned from: the run's files, or the project's own intents."""
     from finetune.intent import intents_of_project
@@ -153,6 +189,22 @@ def read_sentences(run: SlotsRun, root: Path) -> Split[TaggedSentence]:
         root=root,
         text=lambda one: " ".join(one.words),
         label=lambda one: "" if set(one.tags) == {"O"} else "tagged",
+        seed=run.train.seed,
+    )
+
+
+def read_follow_ups(run: RewriterRun, root: Path) -> Split[FollowUp]:
+    """What rewriting is learned from."""
+    from chatbot.evaluate.files import read_json_lines
+    from chatbot.evaluate.rewrite import follow_ups_of
+    from finetune.examples import read_split
+
+    return read_split(
+        run.data,
+        lambda path: follow_ups_of(read_json_lines(path, "context", "current", "rewrite")),
+        root=root,
+        text=lambda one: "\n".join((*one.context, one.current)),
+        label=lambda one: "rewritten" if one.rewrite != one.current else "",
         seed=run.train.seed,
     )
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ui.commands.eval.report import AsJson, OutFile, Seed, measuring, open_encoder
+
+if TYPE_CHECKING:
+    from chatbot.understand.rewrite import Rewriter
 
 
 def rewrite(
@@ -18,6 +21,13 @@ def rewrite(
     method: Annotated[
         Literal["bm25", "dense"], typer.Option(help="How each rewrite looks for the human one.")
     ] = "bm25",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A rewriter of 'kefu train rewriter', which rewrites every message.",
+            show_default="the rules",
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option(min=0, help="Only the first so many rows; 0: all.")] = 0,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -29,5 +39,19 @@ def rewrite(
 
     with measuring("rewrite", seed=seed, as_json=as_json, out=out) as run:
         rows = follow_ups_of(read_json_lines(data, "context", "current", "rewrite"))[: limit or None]
+        rewriter = _open(model) if model else None
         encoder = open_encoder() if method == "dense" else None
-        run.finish(measure_rewrites(rows, method=method, encoder=encoder, progress=run.report))
+        run.finish(
+            measure_rewrites(rows, method=method, encoder=encoder, rewriter=rewriter, progress=run.report)
+        )
+
+
+def _open(name: str) -> Rewriter:
+    """A rewriter of the project, in the hands of nobody but itself: it is asked for every message."""
+    from chatbot.registry import Registry
+    from chatbot.settings import load_settings
+    from chatbot.trained import trained_rewriter
+
+    settings = load_settings()
+    folder = Registry(settings.models_folder).model("rewriter", name).folder
+    return trained_rewriter(settings, folder)([])
