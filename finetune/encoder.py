@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from chatbot.understand.edits import Layout, UnitTokens, lay_out
 from finetune.wordings import Text
-from knowledge.encode.adapter import LAYERS, PREFIX, WEIGHTS
+from knowledge.encode.adapter import LAYERS, PREFIX, TRAINED_FROM, WEIGHTS
 from knowledge.encode.folder import read_folder
 from knowledge.errors import ModelError
 from knowledge.types import Matrix, Progress
@@ -62,7 +62,8 @@ class LearningEncoder(nn.Module):  # type: ignore[misc]  # torch is Any to the t
         from tokenizers import Tokenizer
         from transformers import AutoModel
 
-        described = read_folder(folder).bert
+        found = read_folder(folder)
+        described = found.bert
         if described is None or described.pooling != "mean":
             raise ModelError(
                 f"The encoder {folder} cannot be trained: only BERT-like folders with mean pooling can. "
@@ -88,6 +89,7 @@ class LearningEncoder(nn.Module):  # type: ignore[misc]  # torch is Any to the t
         self._units = UnitTokens(self._tokenizer, prefixes[0])
         self._prefixes = prefixes
         self._longest = longest
+        self._about = {"format": "pt", TRAINED_FROM: found.digest}
         self._fast = fast and bfloat16_is_fast()
         if not rank:
             body.requires_grad_(requires_grad=False)
@@ -201,7 +203,7 @@ class LearningEncoder(nn.Module):  # type: ignore[misc]  # torch is Any to the t
         """Write what learned: a few MB in peft's format, or the upper layers."""
         if self.config is None:
             tensors = {name: weight for name, weight in self.named_parameters() if weight.requires_grad}
-            save_file(tensors, str(folder / LAYERS), {"format": "pt"})
+            save_file(tensors, str(folder / LAYERS), self._about)
             return
         from peft import get_peft_model_state_dict
 
@@ -209,7 +211,7 @@ class LearningEncoder(nn.Module):  # type: ignore[misc]  # torch is Any to the t
         save_file(
             {f"{PREFIX}{name}": weight.contiguous() for name, weight in learned.items()},
             str(folder / WEIGHTS),
-            {"format": "pt"},
+            self._about,
         )
         self.config.save_pretrained(str(folder))
 

@@ -66,7 +66,9 @@ class UnitTokens:
 
     def __init__(self, tokenizer: Any, prefix: str) -> None:
         self._tokenizer = tokenizer
-        *begin, self.separator = tokenizer.encode(prefix).ids
+        *begin, self.separator = tokenizer.encode(prefix).ids or [
+            0
+        ]  # some tokenizers put no signs around a text
         self.begin: Sequence[int] = begin
         self._known: dict[str, list[int]] = {}
 

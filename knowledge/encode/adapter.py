@@ -20,6 +20,8 @@ CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 LAYERS = "layers.safetensors"
 """Layers that learned themselves, without LoRA."""
+TRAINED_FROM = "encoder"
+"""In the metadata of what was learned: digest of the encoder that it was trained from."""
 LAYERS_PREFIX = "body."
 """Before the names of their tensors."""
 PREFIX = "base_model.model."
@@ -115,12 +117,23 @@ class ReplacedWeights:
         return as_float32(self.stored(name))
 
 
-def over(base: Tensors, learned: Path) -> Tensors:
+def over(base: Tensors, learned: Path, *, encoder: str) -> Tensors:
     """The weights of an encoder with what a fine-tuned model's folder has for them.
 
+    Args:
+        base: Of the encoder.
+        learned: The folder.
+        encoder: Digest of the encoder.
+
     Raises:
-        ModelError: It has nothing, or is damaged.
+        ModelError: It has nothing, is damaged, or was trained from another encoder.
     """
-    if (learned / LAYERS).is_file():
-        return ReplacedWeights(base, Weights(learned / LAYERS))
-    return read_adapter(learned).over(base)
+    replaces = (learned / LAYERS).is_file()
+    adapter = None if replaces else read_adapter(learned)
+    weights = Weights(learned / (LAYERS if replaces else WEIGHTS))
+    if weights.metadata.get(TRAINED_FROM, encoder) != encoder:
+        raise ModelError(
+            f"The model {learned} was trained from another encoder than the one in knowledge.encoder. "
+            "Name that encoder in kefu.toml, or train the model again."
+        )
+    return adapter.over(base) if adapter else ReplacedWeights(base, weights)

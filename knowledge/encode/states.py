@@ -37,7 +37,10 @@ class TokenEncoder:
         self.longest = described.bert.longest
         self.tokenizer = open_tokenizer(base / "tokenizer.json", longest=self.longest)
         self._bert = Bert(
-            over(Weights(base / WEIGHTS), learned), described.bert, arithmetic=arithmetic, pooled=False
+            over(Weights(base / WEIGHTS), learned, encoder=described.digest),
+            described.bert,
+            arithmetic=arithmetic,
+            pooled=False,
         )
 
     def states(self, ids: list[int]) -> Matrix:

@@ -50,7 +50,9 @@ class Weights:
         if not isinstance(header, dict):
             raise self._damaged("its header is no table")
         self._start = 8 + size
-        self._entries = {_inner_name(name): entry for name, entry in header.items() if name != "__metadata__"}
+        self.metadata: dict[str, str] = header.pop("__metadata__", {})
+        """What the file says of itself."""
+        self._entries = {_inner_name(name): entry for name, entry in header.items()}
 
     def __contains__(self, name: str) -> bool:
         return name in self._entries

@@ -118,6 +118,14 @@ def test_what_is_damaged_is_named(trained: tuple[Base, Path, dict[str, object]],
         TokenEncoder(base, tmp_path)
 
 
+def test_another_encoder_than_it_was_trained_from_is_refused(
+    trained: tuple[Base, Path, dict[str, object]], tmp_path: Path
+) -> None:
+    _, folder, _ = trained
+    with pytest.raises(ModelError, match="was trained from another encoder"):
+        TokenEncoder(write_tiny_bert(tmp_path, ["other", "words", PREFIX]), folder)
+
+
 @pytest.mark.models
 def test_the_smoke_run_is_put_in_force_and_taken_out(tmp_path: Path, models_cache: Path) -> None:
     shop = tmp_path / "shop"

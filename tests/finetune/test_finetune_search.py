@@ -318,7 +318,7 @@ def test_what_was_found_is_learned_with_by_the_same_command_line(shop: Path) -> 
     assert "learning_rate" in kefu(shop, *looked, "--trials", "4")
 
 
-@pytest.mark.parametrize("task", ["retriever", "slots", "sentiment"])
+@pytest.mark.parametrize("task", ["retriever", "slots", "sentiment", "rewriter"])
 def test_every_task_of_the_encoder_can_be_searched(shop: Path, task: str) -> None:
     texts = [(frame.format(thing), name) for name, frame in FRAMES.items() for thing in THINGS]
     rows = [
@@ -329,7 +329,9 @@ def test_every_task_of_the_encoder_can_be_searched(shop: Path, task: str) -> Non
     (shop / "sentiment.csv").write_text("text,label\n" + "".join(f"{text},{name}\n" for text, name in texts))
     tagged = [f"where O\nis O\nmy O\n{thing} B-thing\n\n" for thing in THINGS]
     (shop / "slots.txt").write_text("".join(tagged))
-    files = {"slots": "slots.txt", "sentiment": "sentiment.csv"}
+    follow_ups = [{"context": [text], "current": "it", "rewrite": f"it {text}"} for text, _ in texts]
+    (shop / "rewriter.jsonl").write_text("\n".join(map(json.dumps, follow_ups)))
+    files = {"slots": "slots.txt", "sentiment": "sentiment.csv", "rewriter": "rewriter.jsonl"}
     data = f'[data]\ntrain = "{files[task]}"\n' if task in files else ""
     (shop / "run.toml").write_text(f"{data}[model]\nfirst_layer = 1\n[train]\nepochs = 1\n")
     arguments = ["--config", str(shop / "run.toml"), "--space", str(shop / "search.toml"), "--trials", "1"]

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from rich.table import Table
 
-from ui.commands.train_encoder import Data, read_intents, read_remarks, read_sentences, root_of
+from ui.commands.train_encoder import (
+    Data,
+    read_follow_ups,
+    read_intents,
+    read_remarks,
+    read_sentences,
+    root_of,
+)
 from ui.commands.training import AsJson, TensorBoard, Threads, named_by_time, threads_of
 from ui.terminal import out, print_json, progress_bars, talk
 
@@ -19,11 +26,12 @@ if TYPE_CHECKING:
     from chatbot.settings import Settings
     from finetune.examples import Split
     from finetune.intent import IntentRun
+    from finetune.rewriter import RewriterRun
     from finetune.search import Job, Tried
     from finetune.sentiment import SentimentRun
     from finetune.slots import SlotsRun
 
-    WithData = TypeVar("WithData", IntentRun, SlotsRun, SentimentRun)
+    WithData = TypeVar("WithData", IntentRun, SlotsRun, SentimentRun, RewriterRun)
 
 _SHOWN = 10
 
@@ -35,6 +43,7 @@ class Task(StrEnum):
     intent = "intent"
     slots = "slots"
     sentiment = "sentiment"
+    rewriter = "rewriter"
 
 
 What = Annotated[Task, typer.Argument(help="What is learned.")]
@@ -130,6 +139,8 @@ def _job(
             return _slots(config, root, base)
         case Task.sentiment:
             return _sentiment(config, root, base)
+        case Task.rewriter:
+            return _rewriter(config, root, base)
 
 
 def _retriever(
@@ -177,6 +188,17 @@ def _sentiment(config: Path | None, root: Path, base: tuple[Path, tuple[str, str
     run = _placed(read_run(config, SentimentRun, sample="sentiment.toml"), root)
     examples = read_remarks(run, root)
     return _over(examples, run, lambda run, making: train_sentiment(examples, run, base=base, making=making))
+
+
+def _rewriter(config: Path | None, root: Path, base: tuple[Path, tuple[str, str]]) -> Job[Any]:
+    from finetune.rewriter import RewriterRun, train_rewriter
+    from finetune.run import read_run
+
+    run = _placed(read_run(config, RewriterRun, sample="rewriter.toml"), root)
+    follow_ups = read_follow_ups(run, root)
+    return _over(
+        follow_ups, run, lambda run, making: train_rewriter(follow_ups, run, base=base, making=making)
+    )
 
 
 def _over(split: Split[Any], run: WithData, train: Any) -> Job[Any]:
