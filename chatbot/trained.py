@@ -32,19 +32,23 @@ def trained_rewriter(settings: Settings, folder: Path) -> Callable[[Iterable[str
     """Makes the rewriter in a model's folder; see `rewriter_in_force`."""
     from chatbot.understand.pointing import TrainedRewriter
 
-    pointer = _open_pointer(settings.knowledge.encoder.weights(cache=settings.project.models_cache), folder)
-    metrics = json.loads((folder / METRICS).read_text("utf-8"))
-    left_alone = float(metrics.get("left_alone", 0.0))
+    pointer, left_alone = _open_pointer(
+        settings.knowledge.encoder.weights(cache=settings.project.models_cache), folder
+    )
     return lambda wordings: TrainedRewriter(wordings, pointer, left_alone=left_alone)
 
 
 @functools.lru_cache(
     maxsize=2
 )  # stages are made anew with every edit of the knowledge; a model's folder never changes
-def _open_pointer(base: tuple[Path, tuple[str, str]], folder: Path) -> EditPointer:
+def _open_pointer(base: tuple[Path, tuple[str, str]], folder: Path) -> tuple[EditPointer, float]:
+    """The model, and the share of messages that people left as they were in what it learned from."""
     from chatbot.understand.pointing import EditPointer
     from knowledge.encode.bert import fastest_arithmetic
     from knowledge.encode.states import TokenEncoder
 
     encoder = TokenEncoder(base[0], folder, arithmetic=fastest_arithmetic())
-    return EditPointer(encoder, folder, prefix=base[1][0])
+    metrics = json.loads((folder / METRICS).read_text("utf-8"))
+    longest, context = metrics["run"]["model"]["longest"], metrics["context"]
+    pointer = EditPointer(encoder, folder, prefix=base[1][0], longest=longest, context=context)
+    return pointer, float(metrics["left_alone"])

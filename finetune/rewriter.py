@@ -97,6 +97,7 @@ def train_rewriter(
         before, after = (rewrite_figures(texts, follow_ups.test) for texts in (was, said))
         metrics = {**about, **outcome("exact_match", before, after, learned), "glue": glue}
         metrics["left_alone"] = _left_alone(follow_ups.learn)
+        metrics["context"] = max(1, *(len(one.context) for one in follow_ups.learn))
         metrics["reachable"] = _reachable(follow_ups.test, glue)
         metrics["seconds"] = round(time.monotonic() - begun)
         metrics["changed"] = _changed(follow_ups.test, was, said)

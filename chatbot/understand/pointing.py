@@ -37,10 +37,14 @@ class EditPointer:
         encoder: With what the model learned.
         folder: Of the model.
         prefix: Of queries.
+        longest: Tokens of a conversation in what it learned from.
+        context: Utterances before a message, at most, in what it learned from.
     """
 
-    def __init__(self, encoder: TokenEncoder, folder: Path, *, prefix: str) -> None:
-        self._encoder = encoder
+    def __init__(
+        self, encoder: TokenEncoder, folder: Path, *, prefix: str, longest: int, context: int
+    ) -> None:
+        self._encoder, self._longest, self._context = encoder, longest, context
         self._tokens = UnitTokens(encoder.tokenizer, prefix)
         head = Weights(folder / "head.safetensors")
         self._head = {name: head.tensor(name) for name in _TENSORS}
@@ -53,7 +57,7 @@ class EditPointer:
             spoken: What was said before, oldest first.
             text: The message.
         """
-        layout = lay_out([*spoken, text], self._tokens, longest=self._encoder.longest)
+        layout = lay_out([*spoken[-self._context :], text], self._tokens, longest=self._longest)
         if layout is None:
             return text
         states = self._encoder.states(list(layout.ids))

@@ -84,13 +84,14 @@ def test_it_learns_which_words_go_where(trained: tuple[Base, Path, dict[str, obj
     assert epochs[-1]["loss"] < epochs[0]["loss"] / 4
     assert metrics["exact_match"] > metrics["exact_match_before"]
     assert metrics["reachable"] == 1.0
+    assert metrics["context"] == 2
     assert metrics["left_alone"] == pytest.approx(1 / 3, abs=0.05)
     assert "Word for word as a person" in (folder / "README.md").read_text("utf-8")
 
 
 def test_without_torch_it_says_the_same(trained: tuple[Base, Path, dict[str, object]]) -> None:
     (base, _), folder, metrics = trained
-    pointer = EditPointer(TokenEncoder(base, folder), folder, prefix=PREFIX)
+    pointer = EditPointer(TokenEncoder(base, folder), folder, prefix=PREFIX, longest=32, context=2)
     test = parts(alone=True).test
     said = [pointer.rewrite(one.context, one.current) for one in test]
     right = sum(text == one.rewrite for text, one in zip(said, test, strict=True)) / len(test)
@@ -101,13 +102,15 @@ def test_it_edits_only_follow_ups_and_leaves_what_it_cannot_read(
     trained: tuple[Base, Path, dict[str, object]],
 ) -> None:
     (base, _), folder, _ = trained
-    pointer = EditPointer(TokenEncoder(base, folder), folder, prefix=PREFIX)
+    pointer = EditPointer(TokenEncoder(base, folder), folder, prefix=PREFIX, longest=32, context=2)
     careful = TrainedRewriter([], pointer, left_alone=0.0)
     assert careful.after("why", ()) == "why"
     assert careful.after("please deliver a new sofa to my office", ("price of sofa",)) == (
         "please deliver a new sofa to my office"
     )
     assert pointer.rewrite(["price of sofa"], "") == ""
+    before = ("price of sofa", "yes")
+    assert pointer.rewrite((*THINGS, *before), "why") == pointer.rewrite(before, "why")
     endless = "sofa " * 600
     assert pointer.rewrite([], endless) == endless
 
