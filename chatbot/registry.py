@@ -22,6 +22,10 @@ from knowledge.sources.intents import Intent
 from knowledge.types import Entry
 
 METRICS = "metrics.json"
+HEAD = "head.safetensors"
+"""What stands over the encoder."""
+LABELS = "labels.json"
+"""The names of what a head gives."""
 HELD_OUT = "held_out.json"
 """The texts that a model was judged by, and did not learn from."""
 CHATS = "chats.jsonl"

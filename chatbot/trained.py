@@ -15,10 +15,8 @@ from chatbot.understand.rewrite import Rewriter
 if TYPE_CHECKING:
     from chatbot.understand.pointing import EditPointer, TrainedRewriter
 
-MakesRewriter = Callable[[Iterable[str]], Rewriter]
 
-
-def rewriter_in_force(settings: Settings) -> MakesRewriter:
+def rewriter_in_force(settings: Settings) -> Callable[[Iterable[str]], Rewriter]:
     """Makes the rewriter of follow-ups from the company's wordings: the promoted one, or the rules.
 
     Raises:
@@ -38,9 +36,8 @@ def trained_rewriter(settings: Settings, folder: Path) -> Callable[[Iterable[str
     return lambda wordings: TrainedRewriter(wordings, pointer, left_alone=left_alone)
 
 
-@functools.lru_cache(
-    maxsize=2
-)  # stages are made anew with every edit of the knowledge; a model's folder never changes
+# Kept: stages are made anew with every edit of the knowledge, and a model's folder never changes.
+@functools.lru_cache(maxsize=2)
 def _open_pointer(base: tuple[Path, tuple[str, str]], folder: Path) -> tuple[EditPointer, float]:
     """The model, and the share of messages that people left as they were in what it learned from."""
     from chatbot.understand.pointing import EditPointer

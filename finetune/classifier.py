@@ -18,6 +18,7 @@ from pydantic import Field
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from chatbot.registry import HEAD
 from finetune.encoder import LearningEncoder
 from finetune.examples import Example, Split
 from finetune.learning import Checkpoints, Learned, Pace, Work, learn
@@ -31,7 +32,6 @@ Labels = npt.NDArray[np.int64]
 _FEWEST = 2
 SHOWN = 20
 """Texts side by side in a report."""
-HEAD = "head.safetensors"
 _SCALE = 20.0
 """Cosine to logit: a text beside its class's centre is sure of it."""
 

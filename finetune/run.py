@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from chatbot.registry import METRICS, Registry
+from chatbot.registry import LABELS, METRICS, Registry
 from finetune.encoder import keep_memory
 from finetune.learning import UNWATCHED, Learned, Observer, Table, watched
 from finetune.processes import is_first
@@ -26,7 +26,6 @@ from knowledge.types import Progress
 
 RUN = "run.toml"
 CARD = "README.md"
-LABELS = "labels.json"
 
 Settings = TypeVar("Settings", bound=Table)
 

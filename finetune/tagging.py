@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from chatbot.evaluate.files import OUTSIDE, TaggedSentence
 from chatbot.evaluate.slots import measure_slots
-from finetune.classifier import HEAD, TaskTable, batches
+from chatbot.registry import HEAD
+from finetune.classifier import TaskTable, batches
 from finetune.encoder import LearningEncoder
 from finetune.learning import Checkpoints, Learned, Pace, Work, learn
 from knowledge.types import Matrix, Progress

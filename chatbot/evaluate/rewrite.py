@@ -11,10 +11,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from chatbot.evaluate.files import read_json_lines
 from chatbot.evaluate.likeness import bleu, exact_match, rouge_l
 from chatbot.understand.rewrite import Rewriter
 from knowledge.errors import KnowledgeError
@@ -33,6 +35,15 @@ class FollowUp:
     context: tuple[str, ...]
     current: str
     rewrite: str
+
+
+def read_follow_ups(path: Path) -> list[FollowUp]:
+    """The follow-ups of a JSON-lines file.
+
+    Raises:
+        KnowledgeError: No such file, not UTF-8, or a line that is no follow-up.
+    """
+    return follow_ups_of(read_json_lines(path, "context", "current", "rewrite"))
 
 
 def follow_ups_of(rows: Sequence[Mapping[str, Any]]) -> list[FollowUp]:

@@ -66,9 +66,8 @@ class UnitTokens:
 
     def __init__(self, tokenizer: Any, prefix: str) -> None:
         self._tokenizer = tokenizer
-        *begin, self.separator = tokenizer.encode(prefix).ids or [
-            0
-        ]  # some tokenizers put no signs around a text
+        # Some tokenizers put no signs around a text.
+        *begin, self.separator = tokenizer.encode(prefix).ids or [0]
         self.begin: Sequence[int] = begin
         self._known: dict[str, list[int]] = {}
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import erf
 
+from chatbot.registry import HEAD, LABELS
 from chatbot.understand.edits import (
     LONGEST_INSERTION,
     MOST_INSERTIONS,
@@ -46,9 +47,9 @@ class EditPointer:
     ) -> None:
         self._encoder, self._longest, self._context = encoder, longest, context
         self._tokens = UnitTokens(encoder.tokenizer, prefix)
-        head = Weights(folder / "head.safetensors")
+        head = Weights(folder / HEAD)
         self._head = {name: head.tensor(name) for name in _TENSORS}
-        self._glue: list[str] = json.loads((folder / "labels.json").read_text("utf-8"))
+        self._glue: list[str] = json.loads((folder / LABELS).read_text("utf-8"))
 
     def rewrite(self, spoken: Sequence[str], text: str) -> str:
         """The message after its edits; as it came where it is too long to be read.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from knowledge.encode.adapter import over
 from knowledge.encode.bert import Arithmetic, Bert
 from knowledge.encode.direct import open_tokenizer
@@ -21,7 +19,7 @@ class TokenEncoder:
     Args:
         base: Folder of the encoder that was trained from.
         learned: The fine-tuned model's folder: an adapter, or layers of its own.
-        arithmetic: Of its matrix products; int8 is faster, and heads that point at single tokens lose by it.
+        arithmetic: Of its matrix products.
 
     Raises:
         ModelError: One of them is missing, damaged, or does not fit the other.
@@ -34,8 +32,7 @@ class TokenEncoder:
                 f"{learned.name} was trained from a BERT-like encoder, and {base} is none. "
                 "Name the encoder that it was trained from in knowledge.encoder.model."
             )
-        self.longest = described.bert.longest
-        self.tokenizer = open_tokenizer(base / "tokenizer.json", longest=self.longest)
+        self.tokenizer = open_tokenizer(base / "tokenizer.json", longest=described.bert.longest)
         self._bert = Bert(
             over(Weights(base / WEIGHTS), learned, encoder=described.digest),
             described.bert,
@@ -46,8 +43,3 @@ class TokenEncoder:
     def states(self, ids: list[int]) -> Matrix:
         """Of each token, float32, shape (tokens, hidden)."""
         return self._bert.vector(ids)
-
-    def vector(self, ids: list[int]) -> Matrix:
-        """Their mean, L2-normalised, float32, shape (hidden,)."""
-        mean = self.states(ids).mean(axis=0)
-        return np.asarray(mean / np.linalg.norm(mean), np.float32)

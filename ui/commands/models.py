@@ -193,9 +193,8 @@ def promote(
     if task == "retriever":
         _prepare_retriever(settings, model.folder)
     elif task == "rewriter":
-        trained_rewriter(settings, model.folder)([]).after(
-            "?", ["?"]
-        )  # what cannot be loaded must not be put in force
+        # What cannot be loaded and asked must not be put in force.
+        trained_rewriter(settings, model.folder)([]).complete("?", ["?"])
     else:
         _try_dialogue(settings, model.folder)
     _registry().promote(task, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from finetune.examples import Example, Split
     from finetune.intent import IntentRun
     from finetune.rewriter import RewriterRun
+    from finetune.run import Making, Run
     from finetune.sentiment import SentimentRun
     from finetune.slots import SlotsRun
 
@@ -46,23 +47,20 @@ def intent(
 
     A run that was stopped goes on where it was when it is started again with the same --name.
     """
-    from chatbot.settings import load_settings
     from finetune.intent import IntentRun, train_intent
     from finetune.run import read_run
 
     run = read_run(config, IntentRun, sample="intent.toml")
     examples = read_intents(run, root_of(config, data))
-    settings = load_settings()
-    with training(
-        settings, name, threads=threads, prefix="r", run=run, tensorboard=tensorboard, mlflow=mlflow
-    ) as making:
-        metrics = train_intent(
-            examples,
-            run,
-            base=settings.knowledge.encoder.weights(cache=settings.project.models_cache),
-            making=making,
-        )
-    _say(making.name, metrics, as_json=as_json)
+    _teach(
+        run,
+        lambda base, making: train_intent(examples, run, base=base, making=making),
+        name=name,
+        threads=threads,
+        tensorboard=tensorboard,
+        mlflow=mlflow,
+        as_json=as_json,
+    )
 
 
 def slots(
@@ -79,23 +77,20 @@ def slots(
 
     A run that was stopped goes on where it was when it is started again with the same --name.
     """
-    from chatbot.settings import load_settings
     from finetune.run import read_run
     from finetune.slots import SlotsRun, train_slots
 
     run = read_run(config, SlotsRun, sample="ner.toml")
     sentences = read_sentences(run, root_of(config, data))
-    settings = load_settings()
-    with training(
-        settings, name, threads=threads, prefix="r", run=run, tensorboard=tensorboard, mlflow=mlflow
-    ) as making:
-        metrics = train_slots(
-            sentences,
-            run,
-            base=settings.knowledge.encoder.weights(cache=settings.project.models_cache),
-            making=making,
-        )
-    _say(making.name, metrics, as_json=as_json)
+    _teach(
+        run,
+        lambda base, making: train_slots(sentences, run, base=base, making=making),
+        name=name,
+        threads=threads,
+        tensorboard=tensorboard,
+        mlflow=mlflow,
+        as_json=as_json,
+    )
 
 
 def sentiment(
@@ -112,23 +107,20 @@ def sentiment(
 
     A run that was stopped goes on where it was when it is started again with the same --name.
     """
-    from chatbot.settings import load_settings
     from finetune.run import read_run
     from finetune.sentiment import SentimentRun, train_sentiment
 
     run = read_run(config, SentimentRun, sample="sentiment.toml")
     examples = read_remarks(run, root_of(config, data))
-    settings = load_settings()
-    with training(
-        settings, name, threads=threads, prefix="r", run=run, tensorboard=tensorboard, mlflow=mlflow
-    ) as making:
-        metrics = train_sentiment(
-            examples,
-            run,
-            base=settings.knowledge.encoder.weights(cache=settings.project.models_cache),
-            making=making,
-        )
-    _say(making.name, metrics, as_json=as_json)
+    _teach(
+        run,
+        lambda base, making: train_sentiment(examples, run, base=base, making=making),
+        name=name,
+        threads=threads,
+        tensorboard=tensorboard,
+        mlflow=mlflow,
+        as_json=as_json,
+    )
 
 
 def rewriter(
@@ -146,22 +138,50 @@ def rewriter(
     It edits the message with words that were said before, and writes none of its own. A run that was stopped goes on
     where it was when it is started again with the same --name.
     """
-    from chatbot.settings import load_settings
     from finetune.rewriter import RewriterRun, train_rewriter
     from finetune.run import read_run
 
     run = read_run(config, RewriterRun, sample="rewriter.toml")
     follow_ups = read_follow_ups(run, root_of(config, data))
+    _teach(
+        run,
+        lambda base, making: train_rewriter(follow_ups, run, base=base, making=making),
+        name=name,
+        threads=threads,
+        tensorboard=tensorboard,
+        mlflow=mlflow,
+        as_json=as_json,
+    )
+
+
+def _teach(
+    run: Run,
+    train: Callable[[tuple[Path, tuple[str, str]], Making], Mapping[str, Any]],
+    *,
+    name: str | None,
+    threads: int,
+    tensorboard: Path | None,
+    mlflow: str | None,
+    as_json: bool,
+) -> None:
+    """Train on the encoder of the project, and say how it went.
+
+    Args:
+        run: Its settings.
+        train: Called with the encoder's folder and its prefixes, and with where the model goes; gives its metrics.
+        name: Of the model; None: date and time of now.
+        threads: 0 leaves torch's choice.
+        tensorboard: Where TensorBoard's files go; None: as `run` has it.
+        mlflow: URI of MLflow's store; None: as `run` has it.
+        as_json: Whether its metrics are printed whole.
+    """
+    from chatbot.settings import load_settings
+
     settings = load_settings()
     with training(
         settings, name, threads=threads, prefix="r", run=run, tensorboard=tensorboard, mlflow=mlflow
     ) as making:
-        metrics = train_rewriter(
-            follow_ups,
-            run,
-            base=settings.knowledge.encoder.weights(cache=settings.project.models_cache),
-            making=making,
-        )
+        metrics = train(settings.knowledge.encoder.weights(cache=settings.project.models_cache), making)
     _say(making.name, metrics, as_json=as_json)
 
 
@@ -195,13 +215,12 @@ def read_sentences(run: SlotsRun, root: Path) -> Split[TaggedSentence]:
 
 def read_follow_ups(run: RewriterRun, root: Path) -> Split[FollowUp]:
     """What rewriting is learned from."""
-    from chatbot.evaluate.files import read_json_lines
-    from chatbot.evaluate.rewrite import follow_ups_of
+    from chatbot.evaluate.rewrite import read_follow_ups as read
     from finetune.examples import read_split
 
     return read_split(
         run.data,
-        lambda path: follow_ups_of(read_json_lines(path, "context", "current", "rewrite")),
+        read,
         root=root,
         text=lambda one: "\n".join((*one.context, one.current)),
         label=lambda one: "rewritten" if one.rewrite != one.current else "",

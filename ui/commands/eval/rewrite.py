@@ -34,11 +34,10 @@ def rewrite(
     out: OutFile = None,
 ) -> None:
     """Follow-ups: exact match, BLEU, ROUGE-L, time, and how much of the human rewrite's retrieval is recovered."""
-    from chatbot.evaluate.files import read_json_lines
-    from chatbot.evaluate.rewrite import follow_ups_of, measure_rewrites
+    from chatbot.evaluate.rewrite import measure_rewrites, read_follow_ups
 
     with measuring("rewrite", seed=seed, as_json=as_json, out=out) as run:
-        rows = follow_ups_of(read_json_lines(data, "context", "current", "rewrite"))[: limit or None]
+        rows = read_follow_ups(data)[: limit or None]
         rewriter = _open(model) if model else None
         encoder = open_encoder() if method == "dense" else None
         run.finish(
@@ -47,7 +46,7 @@ def rewrite(
 
 
 def _open(name: str) -> Rewriter:
-    """A rewriter of the project, in the hands of nobody but itself: it is asked for every message."""
+    """A rewriter of the project, which is asked for every message."""
     from chatbot.registry import Registry
     from chatbot.settings import load_settings
     from chatbot.trained import trained_rewriter
