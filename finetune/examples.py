@@ -124,8 +124,8 @@ def split(
         learn, test = _hold_out(learn, label, seed=seed)
     if valid is None:
         learn, valid = _hold_out(learn, label, seed=seed + 1)
-    judged = {_plain(text(item)) for item in (*valid, *test)}
-    kept = [item for item in learn if _plain(text(item)) not in judged]
+    judged = {plain(text(item)) for item in (*valid, *test)}
+    kept = [item for item in learn if plain(text(item)) not in judged]
     about = {**data, "left_out_because_judged": len(learn) - len(kept)}
     return Split(tuple(kept), tuple(valid), tuple(test), about)
 
@@ -156,5 +156,6 @@ def _hold_out(
     )
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """The text as it is compared with others: small letters, single spaces."""
     return " ".join(text.casefold().split())

@@ -14,10 +14,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chatbot.evaluate.intents import LOSS, OUT_OF_SCOPE, Judged, Labelled, measure_intents
+from chatbot.evaluate.files import read_columns
+from chatbot.evaluate.intents import (
+    LOSS,
+    OUT_OF_SCOPE,
+    Judged,
+    Labelled,
+    fit_intents,
+    measure_intents,
+    with_guessed,
+)
 from chatbot.understand.outside import choose_threshold
 from finetune.classifier import Said, TaskPace, TaskTable, changed, fine_tune, names_of, open_classifier
-from finetune.examples import DataTable, Example, Split, split
+from finetune.examples import DataTable, Example, Split, plain, split
 from finetune.run import (
     Making,
     Run,
@@ -29,16 +38,24 @@ from finetune.run import (
     write_labels,
     write_model,
 )
-from knowledge.types import Matrix
+from knowledge.packaged.manifest import sha256_of
+from knowledge.types import Encoder, Matrix, Progress
 
 TASK = "intent"
+
+
+class IntentData(DataTable):
+    """[data]: as everywhere, and messages without a label."""
+
+    unlabelled: Path | None = None
+    """CSV with text: messages whose intents nobody told."""
 
 
 class IntentRun(Run):
     """A run.toml of this task."""
 
     task: ClassVar[str] = TASK
-    data: DataTable = DataTable()
+    data: IntentData = IntentData()
     """CSV with text,intent; without it the project's own intents."""
     model: TaskTable = TaskTable()
     train: TaskPace = TaskPace()
@@ -98,6 +115,35 @@ def intents_of_project(examples: Mapping[tuple[str, str], Sequence[str]], *, see
     }
     return split(
         every, data={"train": about}, text=lambda one: one.text, label=lambda one: one.label, seed=seed
+    )
+
+
+def with_unlabelled(
+    examples: Split[Example], path: Path, encoder: Encoder, *, seed: int, progress: Progress
+) -> Split[Example]:
+    """Learn from messages without a label, too: each that seems to belong to an intent, with its neighbours' one.
+
+    Args:
+        examples: A classifier over the encoder is fitted on their training part.
+        path: CSV with text; what stands in the validation or test part is passed over.
+        encoder: Tells which messages are near.
+        seed: Of the classifier.
+        progress: Told what is being done.
+
+    Raises:
+        KnowledgeError: The file is missing or wrong, or no example has an intent.
+    """
+    judged = {plain(one.text) for one in (*examples.valid, *examples.test)}
+    texts = [row["text"] for row in read_columns(path, "text")]
+    learn = Labelled(tuple(one.text for one in examples.learn), tuple(one.label for one in examples.learn))
+    head = fit_intents(learn, None, encoder, seed=seed, progress=progress)
+    more = with_guessed(head, learn, [text for text in texts if plain(text) not in judged])
+    about = {"file": path.name, "examples": len(texts), "sha256": sha256_of(path)}
+    return Split(
+        tuple(map(Example, more.texts, more.intents)),
+        examples.valid,
+        examples.test,
+        {**examples.data, "unlabelled": about, "guessed": len(more.texts) - len(learn.texts)},
     )
 
 

@@ -87,17 +87,11 @@ def fit_mixed(
     Returns:
         The model, or None where it would take longer than the budget; and the estimate in minutes.
     """
-    inside = np.flatnonzero(learn.inside)
-    texts = [learn.texts[place] for place in inside]
-    names = {name: place for place, name in enumerate(head.head.names)}
-    owners = np.array([names[learn.intents[place]] for place in inside], np.int64)
+    texts, owners = _inside(head, learn)
     trial, kept = _trial(head, texts, owners, valid)
-    keep_memory()
-    torch.manual_seed(seed)
     pace = pace_for(len(kept), seed=seed)
-    network = open_classifier(base, _EVERY_LAYER, classes=len(names), dropout=pace.dropout)
-    states, gold = _states(network, [texts[row] for row in kept]), owners[kept]
-    network.start_from(network.encoder.vectors(states), gold)
+    gold = owners[kept]
+    network, states = _begin(base, [texts[row] for row in kept], gold, pace)
     minutes = estimated_minutes(network, states, gold, pace)
     if budget_minutes is not None and minutes > budget_minutes:
         progress(
@@ -123,6 +117,53 @@ def fit_mixed(
     judged = _judged(head, mixed, trial.belongs, share)
     threshold = choose_threshold(judged.belongs, mixed.argmax(axis=1) == trial.owners, loss=loss)
     return MixedModel(head, network, share, threshold), minutes
+
+
+def learned_from_all(
+    mixed: MixedModel,
+    head: HeadModel,
+    every: Labelled,
+    base: tuple[Path, tuple[str, str]],
+    *,
+    seed: int,
+    progress: Progress,
+) -> MixedModel:
+    """The same choices, the network trained anew on the held-out texts too: they have done their work as judges.
+
+    Args:
+        mixed: Its share and threshold stay.
+        head: Fitted on the same texts.
+        every: All texts.
+        base: As for `fit_mixed`.
+        seed: Of dropout and order.
+        progress: Called with what is done and how much of it.
+    """
+    texts, owners = _inside(head, every)
+    pace = pace_for(len(texts), seed=seed)
+    network, states = _begin(base, texts, owners, pace)
+    nobody = np.zeros(0, np.int64)
+    train(network, (states, owners), ([], nobody), pace, checkpoints=NoCheckpoints(), progress=progress)
+    return MixedModel(head, network, mixed.share, mixed.threshold)
+
+
+def _inside(head: HeadModel, learn: Labelled) -> tuple[list[str], Labels]:
+    """The texts that have an intent, and the number of each one's."""
+    names = {name: place for place, name in enumerate(head.head.names)}
+    places = np.flatnonzero(learn.inside)
+    owners = np.array([names[learn.intents[place]] for place in places], np.int64)
+    return [learn.texts[place] for place in places], owners
+
+
+def _begin(
+    base: tuple[Path, tuple[str, str]], texts: Sequence[str], owners: Labels, pace: TaskPace
+) -> tuple[Classifier, list[Tensor]]:
+    """A network that stands at the centres of the texts' intents, and the texts as it reads them."""
+    keep_memory()
+    torch.manual_seed(pace.seed)
+    network = open_classifier(base, _EVERY_LAYER, classes=int(owners.max()) + 1, dropout=pace.dropout)
+    states = _states(network, texts)
+    network.start_from(network.encoder.vectors(states), owners)
+    return network, states
 
 
 def pace_for(examples: int, *, seed: int) -> TaskPace:

@@ -34,6 +34,13 @@ def times_told(u: Understanding, history: Sequence[Turn]) -> int:
     return sum(takewhile(bool, told))
 
 
+def told_before(u: Understanding, history: Sequence[Turn]) -> bool:
+    """Whether the intent's template was said with the same slots, at any time, and the message names none of them."""
+    again = UseTemplate(u.intent or "", dict(u.slots))
+    named = any(value.casefold() in u.query.casefold() for value in u.slots.values())
+    return not named and any(again in each_of(turn.decision) for turn in history)
+
+
 def last_told(history: Sequence[Turn]) -> frozenset[str]:
     """Ids of the passages of the turn before."""
     return told_in(history[-1]) if history else frozenset()

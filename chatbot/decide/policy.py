@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from chatbot.decide.before import carried, last_told, times_asked, times_told
+from chatbot.decide.before import carried, last_told, times_asked, times_told, told_before
 from chatbot.decide.needed import asked_alike, missing_slots
 from chatbot.decide.reading import read_first
 from chatbot.decide.thresholds import Thresholds
@@ -258,9 +258,12 @@ def _stranger(
 def _thanked(policy: RulePolicy, u: Understanding, _h: Sequence[Hit], t: Sequence[Turn]) -> Verdict | None:
     if not u.courteous or not t or u.sentiment <= VERY_UNHAPPY or "smalltalk.thanks" not in policy.intents:
         return None
-    return Verdict(
-        UseTemplate("smalltalk.thanks"), "Thanks or a good-bye, and nothing sure is asked beside it."
-    )
+    why = "Thanks or a good-bye, and nothing sure is asked beside it."
+    return Verdict(UseTemplate("smalltalk.thanks"), why)
+
+
+def _closed(policy: RulePolicy, u: Understanding, h: Sequence[Hit], t: Sequence[Turn]) -> Verdict | None:
+    return _thanked(policy, u, h, t) if told_before(u, t) else None
 
 
 def _suggested(
@@ -384,6 +387,7 @@ RULES: tuple[Rule, ...] = (
     _smalltalk,
     _unhappy,
     _word_for_word,
+    _closed,
     _intent,
     _stored_answer,
     _same_task,

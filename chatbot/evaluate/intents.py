@@ -22,12 +22,16 @@ from chatbot.understand.outside import (
     signs_of_examples,
     signs_of_left_out_intents,
 )
+from chatbot.understand.spreading import spread
 from knowledge.errors import KnowledgeError
 from knowledge.types import Encoder, Matrix, Progress
 
 OUT_OF_SCOPE = "oos"
 LOSS = 0.01
 """Share of the in-scope texts whose right answer the threshold may cost."""
+
+_LIKELY = 0.5
+"""P(it has an intent) from which a message without a label is learned from."""
 
 Names = npt.NDArray[np.str_]
 
@@ -138,11 +142,39 @@ def learned_from_all(
     progress: Progress | None,
 ) -> HeadModel:
     """The same choices, the head fitted anew on the validation texts too: they have done their work as judges."""
+    head = _head_of(together(train, valid), encoder, seed=seed, progress=progress)
+    return HeadModel(head, model.detector, model.threshold)
+
+
+def together(train: Labelled, valid: Labelled) -> Labelled:
+    """All texts; those of the second whose intents the first does not know are left out."""
     names = {*train.intents, OUT_OF_SCOPE}
     pairs = [(t, i) for t, i in zip(valid.texts, valid.intents, strict=True) if i in names]
-    every = Labelled((*train.texts, *(t for t, _ in pairs)), (*train.intents, *(i for _, i in pairs)))
-    head = _head_of(every, encoder, seed=seed, progress=progress)
-    return HeadModel(head, model.detector, model.threshold)
+    return Labelled((*train.texts, *(t for t, _ in pairs)), (*train.intents, *(i for _, i in pairs)))
+
+
+def with_guessed(model: HeadModel, learn: Labelled, unlabelled: Sequence[str]) -> Labelled:
+    """The examples, and the messages that seem to belong to an intent, each with the one that its neighbours have.
+
+    Args:
+        model: Fitted on the examples: says which messages belong.
+        learn: The examples.
+        unlabelled: Messages whose intents nobody told; those that are examples are passed over.
+    """
+    known = {*learn.texts}
+    others = [text for text in dict.fromkeys(unlabelled) if text not in known]
+    belongs = model.judge(others).belongs if others else ()
+    others = [text for text, share in zip(others, belongs, strict=True) if share >= _LIKELY]
+    inside = [place for place, has in enumerate(learn.inside) if has]
+    names = {name: number for number, name in enumerate(model.head.names)}
+    look = model.head.viewer.encoder.encode_queries
+    found, _ = spread(
+        look([learn.texts[place] for place in inside]),
+        np.array([names[learn.intents[place]] for place in inside], np.int64),
+        look(others),
+    )
+    guessed = (model.head.names[label] for label in found)
+    return Labelled((*learn.texts, *others), (*learn.intents, *guessed))
 
 
 def _head_of(texts: Labelled, encoder: Encoder, *, seed: int, progress: Progress | None) -> Head:

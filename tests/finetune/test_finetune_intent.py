@@ -15,7 +15,9 @@ from tiny_texts import TEN as THINGS
 from chatbot.evaluate.intents import Labelled, fit_intents
 from fakes import FakeEncoder
 from finetune.classifier import TaskPace, TaskTable, open_classifier, train
-from finetune.intent_model import estimated_minutes, fit_mixed, pace_for
+from finetune.examples import Example, Split
+from finetune.intent import with_unlabelled
+from finetune.intent_model import estimated_minutes, fit_mixed, learned_from_all, pace_for
 from finetune.learning import NoCheckpoints
 from finetune.wordings import Text
 from knowledge.errors import ModelError
@@ -108,6 +110,44 @@ def test_the_mixture_judges_texts(
     assert ((judged.belongs >= 0) & (judged.belongs <= 1)).all()
 
 
+def test_the_network_learns_anew_from_the_held_out_texts_too(
+    base: tuple[Path, tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = TaskPace(epochs=2, learning_rate=1e-3)
+    monkeypatch.setattr("finetune.intent_model.pace_for", lambda count, *, seed: short)
+    every = Labelled(tuple(TEXTS), tuple(NAMES))
+    fewer = Labelled(tuple(TEXTS[1:]), tuple(NAMES[1:]))
+    head = fit_intents(fewer, every, FakeEncoder(), seed=0)
+    mixed, _ = fit_mixed(
+        head, fewer, every, base, seed=0, loss=0.01, budget_minutes=None, shares=(0.5,), progress=silent
+    )
+    assert mixed is not None
+
+    again = learned_from_all(mixed, head, every, base, seed=0, progress=silent)
+
+    assert (again.share, again.threshold) == (mixed.share, mixed.threshold)
+    assert (again.judge(TEXTS).best == np.array(NAMES)).mean() > 0.8
+    assert not torch.equal(again.network.centres, mixed.network.centres)
+
+
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not a sentence-transformers folder"):
         open_classifier((tmp_path, ("", "")), EVERY_LAYER, classes=3)
+
+
+def test_messages_without_a_label_join_the_training_part_and_nothing_else(tmp_path: Path) -> None:
+    learn = tuple(map(Example, TEXTS[:-1], NAMES[:-1]))
+    judged = (Example(TEXTS[-1], NAMES[-1]),)
+    logs = tmp_path / "logs.csv"
+    more = [f"{text} then" for text in TEXTS[:4]]
+    logs.write_text("\n".join(["text", *more, more[0], TEXTS[0], TEXTS[-1].upper()]), "utf-8")
+
+    wider = with_unlabelled(
+        Split(learn, judged, judged, {"train": "known"}), logs, FakeEncoder(), seed=0, progress=silent
+    )
+
+    assert wider.learn == (*learn, *map(Example, more, NAMES[:4]))
+    assert (wider.valid, wider.test) == (judged, judged)
+    assert wider.data["guessed"] == 4
+    assert wider.data["unlabelled"]["examples"] == 7
+    assert wider.data["train"] == "known"

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from ui.commands.training import AsJson, MLflow, Name, TensorBoard, Threads, training
-from ui.terminal import out, print_json, talk
+from ui.terminal import out, print_json, progress_bars, talk
 
 if TYPE_CHECKING:
     from chatbot.evaluate.files import TaggedSentence
@@ -186,16 +186,27 @@ def _teach(
 
 
 def read_intents(run: IntentRun, root: Path) -> Split[Example]:
-    """What intents are learned from: the run's files, or the project's own intents."""
-    from finetune.intent import intents_of_project
-
-    if run.data.train:
-        return _labelled(run, "intent", root)
-    from chatbot.assemble import open_knowledge
+    """What intents are learned from: the run's files, or the project's own intents; and messages without a label."""
+    from chatbot.assemble import open_encoder, open_knowledge
     from chatbot.settings import load_settings
+    from finetune.intent import intents_of_project, with_unlabelled
     from finetune.wordings import messages_of
 
-    return intents_of_project(messages_of(open_knowledge(load_settings()).intents()), seed=run.train.seed)
+    seed = run.train.seed
+    if run.data.train:
+        examples = _labelled(run, "intent", root)
+    else:
+        examples = intents_of_project(messages_of(open_knowledge(load_settings()).intents()), seed=seed)
+    if run.data.unlabelled is None:
+        return examples
+    with progress_bars() as progress:
+        return with_unlabelled(
+            examples,
+            root / run.data.unlabelled,
+            open_encoder(load_settings()),
+            seed=seed,
+            progress=progress,
+        )
 
 
 def read_sentences(run: SlotsRun, root: Path) -> Split[TaggedSentence]:

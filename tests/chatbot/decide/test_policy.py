@@ -93,6 +93,21 @@ def test_thanks_among_other_words_are_heard_where_nothing_sure_is_asked() -> Non
     assert decide(angry, history=before) != UseTemplate("smalltalk.thanks")
 
 
+def test_thanks_behind_what_was_told_do_not_tell_it_again() -> None:
+    held = {"order_id": "A1"}
+    before = (turn(UseTemplate("order_status", held)), turn(AnswerFrom(("faq",), verbatim=True)))
+    closing = replace(
+        ASKED, query="fine, good to know, thanks", intent="order_status", confidence=0.99, slots=held
+    )
+    thanks, again = UseTemplate("smalltalk.thanks"), UseTemplate("order_status", held)
+
+    assert decide(replace(closing, courteous=True), history=before) == thanks
+    assert decide(closing, history=before) == again
+    assert decide(replace(closing, courteous=True, query="a1 then, thanks"), history=before) == again
+    other = replace(closing, courteous=True, slots={"order_id": "A2"})
+    assert decide(other, history=before) == UseTemplate("order_status", other.slots)
+
+
 def test_a_dropped_task_is_confirmed() -> None:
     assert decide(replace(ASKED, act="cancel")) == UseTemplate("smalltalk.cancel")
 

@@ -137,3 +137,22 @@ def test_a_part_of_banking77_is_mostly_right(
     figures = run("--train", parts["train_10shot"], "--test", parts["test"], "--method", "head")
 
     assert float(str(figures["accuracy"])) >= 0.85
+
+
+def test_messages_without_a_label_teach_what_no_example_says(files: dict[str, Path], tmp_path: Path) -> None:
+    tails = {"track": "has it been shipped", "return": "i changed my mind", "price": "any discount"}
+    logs = tmp_path / "logs.csv"
+    logs.write_text(
+        "text\n"
+        + "".join(f"{FRAMES[name].format(thing)} {tail}\n" for name, tail in tails.items() for thing in SEEN),
+        "utf-8",
+    )
+    asked = write(tmp_path / "asked.csv", [(tail, name) for name, tail in tails.items()])
+    arguments = ["--train", files["train"], "--test", asked, "--method", "head"]
+
+    without, taught = run(*arguments), run(*arguments, "--unlabelled", logs)
+
+    assert taught["accuracy"] == 1.0
+    assert float(str(without["accuracy"])) < 1.0
+    assert (without["n_guessed"], taught["n_train"]) == (0, 18)
+    assert taught["n_guessed"] == 18
