@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chatbot.answer.templates import example, in_language, label, plain
 from chatbot.answer.texts import say
 from chatbot.types import Availability, Clarify, Decline, Handoff, Reply
@@ -23,7 +25,15 @@ def service_failed(language: str) -> Reply:
     return Reply(text, quick_replies=with_person((), language))
 
 
-def ask(slot: Slot, language: str, *, again: bool, seed: str, own_case: bool = False) -> Reply:
+def ask(
+    slot: Slot,
+    language: str,
+    *,
+    again: bool,
+    seed: str,
+    own_case: bool = False,
+    corrected: Sequence[str] = (),
+) -> Reply:
     """Ask for a slot; the second time say what it looks like and offer a person.
 
     Args:
@@ -32,13 +42,16 @@ def ask(slot: Slot, language: str, *, again: bool, seed: str, own_case: bool = F
         again: It was asked before, in vain.
         seed: Chooses among wordings.
         own_case: The rule was told just before; the question is about the customer's own case.
+        corrected: Values that the customer put right instead of answering: they are confirmed.
     """
     question = in_language(slot.ask, language)
     choices = tuple(label(slot, value, language) for value in slot.choices)[:MOST_CHOICES]
     if own_case:
         return Reply(say("own_case", language, question=question), quick_replies=choices)
     if not again:
-        return Reply(question, quick_replies=choices)
+        values = ("、" if language == "zh" else ", ").join(corrected)
+        heard = say("corrected", language, values=values) if values else ""
+        return Reply(_joined(language, heard, question), quick_replies=choices)
     text = _joined(language, say("ask_again", language, turn=seed), question, _hint(slot, choices, language))
     return Reply(text, quick_replies=with_person(choices, language))
 

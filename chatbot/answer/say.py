@@ -16,7 +16,7 @@ from chatbot.answer.compose import Composer
 from chatbot.answer.extract import is_short
 from chatbot.answer.script import in_script
 from chatbot.answer.stored import citation, offered, quoted, stored, tag, whole
-from chatbot.answer.talk import Talk, talk_of
+from chatbot.answer.talk import Talk, put_right, talk_of
 from chatbot.answer.templates import choose, fill, in_language, more, shown
 from chatbot.answer.texts import say
 from chatbot.answer.webhook import Caller
@@ -264,7 +264,7 @@ class Speaker:
         """The question for a slot, after the rule that a stored answer tells, if there is one."""
         language = understanding.language
         rule = next((hit.passage for hit in hits if hit.passage.id == decision.passage_id), None)
-        question = self._ask(decision, language, talk.seed, own_case=rule is not None)
+        question = self._ask(decision, language, talk, own_case=rule is not None)
         if rule is None:
             yield from whole(question)
             return
@@ -307,13 +307,15 @@ class Speaker:
         yield first
         yield from pieces
 
-    def _ask(self, decision: AskSlot, language: str, seed: str, *, own_case: bool = False) -> Reply:
+    def _ask(self, decision: AskSlot, language: str, talk: Talk, *, own_case: bool = False) -> Reply:
         intent = self._intents().get(decision.intent)
         slot = next((slot for slot in intent.slots if slot.name == decision.slot), None) if intent else None
-        if slot is None:
+        if intent is None or slot is None:
             log.warning("answer.unknown_slot", intent=decision.intent, slot=decision.slot)
             return fixed.service_failed(language)
-        return fixed.ask(slot, language, again=decision.attempt > 1, seed=seed, own_case=own_case)
+        corrected = list(shown(intent, put_right(decision, talk.before), language).values())
+        again = decision.attempt > 1
+        return fixed.ask(slot, language, again=again, seed=talk.seed, own_case=own_case, corrected=corrected)
 
     def _decline(self, decision: Decline, language: str, seed: str, hits: Sequence[Hit] = ()) -> Reply:
         examples = tuple(starters(self._intents().values(), language)[:3])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chatbot.types import Decision, Turn, Understanding, UseTemplate, each_of
+from chatbot.types import AskSlot, Decision, Turn, Understanding, UseTemplate, each_of
 from knowledge.types import Hit, Passage
 
 _CHAT_TURNS = 2
@@ -40,6 +40,14 @@ def talk_of(history: Sequence[Turn], understanding: Understanding) -> Talk:
     last = history[-1]
     chat = tuple(text for turn in history[-_CHAT_TURNS:] for text in (turn.message.text, turn.reply.text))
     return Talk(seed, chat, last.hits, each_of(last.decision)[-1], _own_case(last))
+
+
+def put_right(asked: AskSlot, before: Decision | None) -> dict[str, str]:
+    """The slots whose values the customer put right when the same was asked before."""
+    if not isinstance(before, AskSlot) or before.intent != asked.intent:
+        return {}
+    held = before.slots
+    return {name: value for name, value in asked.slots.items() if held.get(name, value) != value}
 
 
 def _own_case(last: Turn) -> Passage | None:

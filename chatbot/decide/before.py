@@ -15,12 +15,14 @@ def carried(u: Understanding, history: Sequence[Turn]) -> bool:
     return bool(u.slots) and bool(said) and all(value in known for value in u.slots.values())
 
 
-def times_asked(intent: str, slot: str, history: Sequence[Turn]) -> int:
-    """How often in a row the slot was asked, and nothing else said."""
+def times_asked(slot: str, u: Understanding, history: Sequence[Turn]) -> int:
+    """How often in a row the intent's slot was asked, nothing else said, and no other value given or corrected."""
     count = 0
     for turn in reversed(history):
         asked = turn.decision
-        if not isinstance(asked, AskSlot) or (asked.intent, asked.slot) != (intent, slot):
+        if not isinstance(asked, AskSlot) or (asked.intent, asked.slot) != (u.intent, slot):
+            break
+        if dict(asked.slots) != dict(u.slots):
             break
         count += asked.passage_id is None
     return count

@@ -180,7 +180,7 @@ def _follow_intent(
     intent = policy.intents[u.intent or ""]
     if missing := missing_slots(intent, u.slots):
         slot = missing[0]
-        attempt = 1 + times_asked(intent.name, slot, history)
+        attempt = 1 + times_asked(slot, u, history)
         if rule := _rule_asked(u, hits, history, again=attempt > 1):
             decision = AskSlot(intent.name, slot, dict(u.slots), passage_id=rule)
             return Verdict(decision, f"{why} A stored answer tells the rule; '{slot}' is missing.")

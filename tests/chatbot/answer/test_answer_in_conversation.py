@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from test_answer_say import FAQ, reply
 
+from chatbot.answer import fixed
+from chatbot.answer.talk import put_right
 from chatbot.answer.webhook import Fetched
 from chatbot.types import AnswerFrom, AskSlot, Clarify, Decline, Handoff, Option, Several, UseTemplate
+from knowledge.sources.intents import Slot
 from knowledge.types import Passage
 
 
@@ -84,3 +87,23 @@ def test_a_single_option_is_confirmed_in_one_sentence() -> None:
 
     assert said.text == "Do you mean “Where is my order?”?"
     assert said.quick_replies == ("Where is my order?", "Talk to a person")
+
+
+def test_a_value_put_right_is_confirmed_before_the_question_is_asked_again() -> None:
+    slot = Slot(name="condition", ask={"zh": "成色怎么样？", "en": "What condition?"})
+
+    said = [
+        fixed.ask(slot, language, again=False, seed="", corrected=["Boreal 13", "Berlin"]).text
+        for language in ("zh", "en")
+    ]
+
+    assert said == ["好的，Boreal 13、Berlin。成色怎么样？", "All right, Boreal 13, Berlin. What condition?"]
+
+
+def test_what_was_put_right_is_what_was_held_with_another_value() -> None:
+    before = AskSlot("trade_in", "condition", {"device": "a", "city": "x"})
+    now = AskSlot("trade_in", "condition", {"device": "b", "city": "x", "new": "y"})
+
+    assert put_right(now, before) == {"device": "b"}
+    assert put_right(now, AskSlot("other", "condition", {"device": "a"})) == {}
+    assert put_right(now, UseTemplate("trade_in", {"device": "a"})) == put_right(now, None) == {}

@@ -40,6 +40,18 @@ def test_a_question_in_place_of_a_slots_value_is_answered_and_costs_no_attempt()
     assert again == AskSlot("order_status", "order_id", attempt=2)
 
 
+def test_a_value_put_right_instead_of_the_one_asked_for_costs_no_attempt() -> None:
+    asked = turn(AskSlot("order_status", "order_id", {"product": "lamp"}))
+    same = replace(ORDER, act="inform", confidence=1.0, slots={"product": "lamp"})
+
+    assert decide(replace(same, act="correct", slots={"product": "hub"}), history=(asked,)) == AskSlot(
+        "order_status", "order_id", {"product": "hub"}
+    )
+    assert decide(same, history=(asked,)) == AskSlot(
+        "order_status", "order_id", {"product": "lamp"}, attempt=2
+    )
+
+
 def test_a_few_words_after_a_template_ask_more_of_it_unless_something_stored_is_likely() -> None:
     before = turn(UseTemplate("order_status", {"order_id": "A1"}))
 
