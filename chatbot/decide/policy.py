@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from chatbot.decide.before import carried, last_told, times_asked, times_told, told_before
 from chatbot.decide.needed import asked_alike, missing_slots
+from chatbot.decide.offering import names_another, offer
 from chatbot.decide.reading import read_first
 from chatbot.decide.thresholds import Thresholds
 from chatbot.types import (
@@ -213,16 +214,17 @@ def _rule_asked(u: Understanding, hits: Sequence[Hit], history: Sequence[Turn], 
 
 
 def _stored_answer(
-    policy: RulePolicy, _u: Understanding, hits: Sequence[Hit], _t: Sequence[Turn]
+    policy: RulePolicy, u: Understanding, hits: Sequence[Hit], _t: Sequence[Turn]
 ) -> Verdict | None:
-    best = next((hit for hit in hits if hit.passage.source != "document"), None)
-    if best is None or best.score < policy.answer_from:
+    found = [hit for hit in hits if hit.passage.source != "document"]
+    if not found or found[0].score < policy.answer_from:
         return None
-    why = f"P(answers) = {best.score:.2f}, needed {policy.answer_from:.2f}"
-    return Verdict(
-        AnswerFrom((best.passage.id,), verbatim=True),
-        f"{why}{' (strict: ' + policy.strict + ')' if policy.strict else ''}.",
-    )
+    best = found[0]
+    if names_another(best.passage.title, u.slots, policy.intents.values()):
+        return Verdict(offer(found), "The stored question names another one than the customer spoke of.")
+    strict = f" (strict: {policy.strict})" if policy.strict else ""
+    why = f"P(answers) = {best.score:.2f}, needed {policy.answer_from:.2f}{strict}."
+    return Verdict(AnswerFrom((best.passage.id,), verbatim=True), why)
 
 
 def _same_task(
@@ -280,11 +282,8 @@ def _suggested(
         and not any(word.lower() in hits[0].passage.text.lower() for word in u.new_words)
     ):
         return Verdict(Decline("nothing_more"), "Nothing is nearer than the answer that was just given.")
-    others = [hit.passage.id for hit in hits[1:3] if hit.passage.source != "document"]
-    return Verdict(
-        AnswerFrom((hits[0].passage.id, *others), verbatim=True, sure=False),
-        f"P(answers) = {hits[0].score:.2f}: too little to claim ({policy.answer_from:.2f}), enough to offer ({policy.thresholds.suggest:.2f}).",
-    )
+    why = f"P(answers) = {hits[0].score:.2f}: too little to claim ({policy.answer_from:.2f}), enough to offer ({policy.thresholds.suggest:.2f})."
+    return Verdict(offer(hits), why)
 
 
 def _likely_intent(
