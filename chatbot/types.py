@@ -18,13 +18,15 @@ Channel: TypeAlias = Literal["web", "widget", "api", "terminal"]
 Finish: TypeAlias = Literal["complete", "cut", "withheld", "interrupted"]
 """complete; cut at the token limit; withheld by the guard; interrupted by the customer."""
 HandoffReason: TypeAlias = Literal["requested", "intent", "no_answer", "unhappy", "urgent"]
-DeclineReason: TypeAlias = Literal["out_of_scope", "no_answer", "nothing_more", "unsafe"]
+DeclineReason: TypeAlias = Literal["out_of_scope", "no_answer", "nothing_more", "unhappy", "unsafe"]
 Act: TypeAlias = Literal["ask", "inform", "correct", "cancel", "smalltalk", "human", "urgent"]
 """What the customer does: asks, gives a slot, corrects one, drops the task, chats, wants a person, is in danger."""
 
 
 LIKELY = 0.5
 """More probable than not; probabilities are calibrated, so this is no knob."""
+UNHAPPY = -0.4
+"""Sentiment from which down a customer is displeased."""
 VERY_UNHAPPY = -0.6
 """Sentiment from which down a customer is treated as angry."""
 

@@ -95,7 +95,7 @@ def decline(
         seed: Chooses among wordings.
     """
     honest = say(f"decline_{decision.reason}", language, turn=seed)
-    if decision.reason == "nothing_more":
+    if decision.reason in ("nothing_more", "unhappy"):
         able, offers = "", tuple[str, ...]()
     elif near:
         able, offers = say("nearest", language), near

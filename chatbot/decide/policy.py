@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from chatbot.decide.before import carried, last_told, times_asked, times_told, told_before
 from chatbot.decide.needed import asked_alike, missing_slots
-from chatbot.decide.offering import names_another, offer
+from chatbot.decide.offering import instead_of_asking, names_another, offer
 from chatbot.decide.reading import read_first
 from chatbot.decide.thresholds import Thresholds
 from chatbot.types import (
     LIKELY,
+    UNHAPPY,
     VERY_UNHAPPY,
     AnswerFrom,
     AskSlot,
@@ -38,6 +39,8 @@ MAYBE = 0.6
 SHARE = 0.1
 """Of the best answer's probability: what has less is no option to choose from."""
 MUCH = 0.2
+GRUMBLE = 2
+"""Content words of a message that says no more than how somebody feels: 真坑, "this is ridiculous"."""
 NEAR = 0.1
 """A rule is told beside an intent that it is not farther behind, nor much ahead of."""
 CERTAIN = 0.999
@@ -265,7 +268,15 @@ def _thanked(policy: RulePolicy, u: Understanding, _h: Sequence[Hit], t: Sequenc
 
 
 def _closed(policy: RulePolicy, u: Understanding, h: Sequence[Hit], t: Sequence[Turn]) -> Verdict | None:
-    return _thanked(policy, u, h, t) if told_before(u, t) else None
+    return _thanked(policy, u, h, t) or _grumble(policy, u, h, t) if told_before(u, t) else None
+
+
+def _grumble(_p: RulePolicy, u: Understanding, _h: Sequence[Hit], t: Sequence[Turn]) -> Verdict | None:
+    if not t or not VERY_UNHAPPY < u.sentiment <= UNHAPPY or len(u.new_words) > GRUMBLE:
+        return None
+    if t[-1].decision == Decline("unhappy"):
+        return Verdict(Handoff("unhappy"), "The customer is unhappy twice in a row, and asks nothing.")
+    return Verdict(Decline("unhappy"), "The customer is unhappy, and asks nothing.")
 
 
 def _suggested(
@@ -341,9 +352,9 @@ def _clarify(
     asked = tuple(option for _, option in options[:3])
     last = history[-1].decision if history else None
     if isinstance(last, Clarify) and asked[0] in last.options:
-        return _instead_of_asking(asked, "Which was meant was asked a moment ago.")
+        return instead_of_asking(asked, "Which was meant was asked a moment ago.")
     shown = (
-        _instead_of_asking(asked, f"Likelier ({near[0].score:.2f}) than any other.")
+        instead_of_asking(asked, f"Likelier ({near[0].score:.2f}) than any other.")
         if u.near and near
         else None
     )
@@ -351,18 +362,6 @@ def _clarify(
         Clarify(asked),
         f"The three best answers have {best:.2f}, the best intent {u.confidence:.2f}: too little to act on ({policy.answer_from:.2f}, {policy.thresholds.intent:.2f}), enough to ask ({policy.thresholds.clarify:.2f}, {policy.thresholds.intent * MAYBE:.2f}).",
     )
-
-
-def _instead_of_asking(options: Sequence[Option], why: str) -> Verdict | None:
-    """The likeliest answer is shown under its question, with the others to choose from; None where an intent is likelier.
-
-    Asking the same twice in a row helps nobody, and where it was weighed which answer is likeliest, it is read as quickly as
-    a question: all 14 questions back in the conversations of benchmarks/conversations/newcomers.md were found fault with.
-    """
-    ids = [option.passage_id for option in options if option.passage_id]
-    if not ids or options[0].passage_id is None:
-        return None
-    return Verdict(AnswerFrom(tuple(ids), verbatim=True, sure=False), why)
 
 
 def _give_up(policy: RulePolicy, u: Understanding, hits: Sequence[Hit], history: Sequence[Turn]) -> Verdict:
@@ -393,6 +392,7 @@ RULES: tuple[Rule, ...] = (
     _stranger,
     _likely_intent,
     _thanked,
+    _grumble,
     _suggested,
     _composed,
     _clarify,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from chatbot.decide.thresholds import IN_CHAT, Curve
-from chatbot.types import VERY_UNHAPPY, Understanding
+from chatbot.types import UNHAPPY, Understanding
 from knowledge.sources.builtin import SMALLTALK
 from knowledge.types import Hit
 
@@ -73,7 +73,7 @@ def weigh(
 ) -> tuple[Understanding, list[Hit]]:
     """Both with the probabilities that they have beside each other; as they came where nothing was fitted.
 
-    What is likelier a remark than anything else is small talk, unless the customer is angry.
+    What is likelier a remark than anything else is small talk, unless the customer is unhappy.
 
     Args:
         understanding: Its intent was classified, not given by the customer's choice or by a slot.
@@ -95,7 +95,7 @@ def weigh(
     weighed.sort(key=lambda hit: -hit.score)
     ranked = [replace(hit, rank=rank) for rank, hit in enumerate(weighed, 1)]
     remark = found["remark", ""]
-    if remark == max(likely) >= _LIKELIEST and understanding.sentiment > VERY_UNHAPPY:
+    if remark == max(likely) >= _LIKELIEST and understanding.sentiment > UNHAPPY:
         return replace(understanding, act="smalltalk", intent=_HEARD, confidence=remark), ranked
     scores = {name: round(found["intent", name], 4) for name in understanding.near}
     confidence = found["intent", understanding.intent or ""]

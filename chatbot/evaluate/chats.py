@@ -73,7 +73,7 @@ def _shares(outcomes: Sequence[Outcome]) -> dict[str, float]:
 def _heard(turn: Turn) -> str:
     """What became of a message that asks nothing."""
     match turn.decision:
-        case Handoff(reason="requested" | "unhappy"):
+        case Handoff(reason="requested" | "unhappy") | Decline(reason="unhappy"):
             return "heard"
         case UseTemplate(intent=name) if name.startswith(SMALLTALK):
             return "heard"

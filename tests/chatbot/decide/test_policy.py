@@ -108,6 +108,29 @@ def test_thanks_behind_what_was_told_do_not_tell_it_again() -> None:
     assert decide(other, history=before) == UseTemplate("order_status", other.slots)
 
 
+def test_a_word_of_displeasure_is_heard_and_the_second_one_brings_a_person() -> None:
+    held = {"order_id": "A1"}
+    grumble = replace(ASKED, query="this is ridiculous", sentiment=-0.5, new_words=("ridiculous",))
+    before = turn(UseTemplate("order_status", held))
+    same = replace(grumble, intent="order_status", confidence=0.99, slots=held)
+
+    assert decide(grumble, hit(0.4), history=(before,)) == Decline("unhappy")
+    assert decide(same, history=(before,)) == Decline("unhappy")  # the record again would not help
+    assert decide(grumble, history=(before, turn(Decline("unhappy")))) == Handoff("unhappy")
+
+
+def test_displeasure_that_asks_something_is_answered() -> None:
+    grumble = replace(ASKED, sentiment=-0.5, new_words=("ridiculous",))
+    before = (turn(UseTemplate("order_status", {"order_id": "A1"})),)
+    other = replace(grumble, intent="order_status", confidence=0.99, slots={"order_id": "A2"})
+
+    assert isinstance(decide(grumble, hit(0.95), history=before), AnswerFrom)
+    assert decide(other, history=before) == UseTemplate("order_status", {"order_id": "A2"})
+    assert decide(grumble) != Decline("unhappy")  # nothing was said yet that may have displeased
+    wordy = replace(grumble, new_words=("charger", "gets", "hot", "ridiculous"))
+    assert decide(wordy, history=before) != Decline("unhappy")
+
+
 def test_a_dropped_task_is_confirmed() -> None:
     assert decide(replace(ASKED, act="cancel")) == UseTemplate("smalltalk.cancel")
 

@@ -99,6 +99,8 @@ def test_shares_by_place_and_language_and_whole_chats() -> None:
     [
         (UseTemplate("smalltalk.acknowledge"), 1.0),
         (Handoff("requested"), 1.0),
+        (Decline("unhappy"), 1.0),
+        (Decline("no_answer"), 0.0),
         (Handoff("no_answer"), 0.0),
         (UseTemplate("order_status"), 0.0),
         (GIVEN, 0.0),

@@ -83,7 +83,7 @@ def test_figures_of_speech_are_no_danger(text: str) -> None:
     "text",
     ["算了", "算了不查了", "不用了谢谢", "never mind", "no, never mind", "forget it", "cancel", "取消", "no thanks",
      "actually, forget it", "不想查了", "先这样吧", "停", "I changed my mind", "ok stop", "好吧，算了", "没事了谢谢",
-     "i don't want this anymore", "don't bother"],
+     "i don't want this anymore", "don't bother", "算了不修了", "算了 我不退了"],
 )  # fmt: skip
 def test_a_message_that_drops_the_task_as_a_whole_is_a_cancel(text: str) -> None:
     assert is_cancel(text)
@@ -98,6 +98,7 @@ def test_a_message_that_drops_the_task_as_a_whole_is_a_cancel(text: str) -> None
         "我不用了怎么退",
         "stop my subscription",
         "不要了可以退吗",
+        "算了我不等了给我退款",
         "取消会员",
         "KF20260311",
         "no",
