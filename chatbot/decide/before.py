@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import takewhile
 
-from chatbot.types import AskSlot, Turn, Understanding, UseTemplate, each_of, told_in
+from chatbot.types import UNHAPPY, AskSlot, Turn, Understanding, UseTemplate, each_of, told_in
+
+_STEM = 5
+"""Letters that tell a word, whatever its ending."""
 
 
 def carried(u: Understanding, history: Sequence[Turn]) -> bool:
@@ -41,6 +44,18 @@ def told_before(u: Understanding, history: Sequence[Turn]) -> bool:
     again = UseTemplate(u.intent or "", dict(u.slots))
     named = any(value.casefold() in u.query.casefold() for value in u.slots.values())
     return not named and any(again in each_of(turn.decision) for turn in history)
+
+
+def own_record(u: Understanding, history: Sequence[Turn]) -> UseTemplate | None:
+    """What was just told of the customer's own case, where all that the message speaks of stands in it.
+
+    "When is it back?" after "out of stock and expected back on 2026-12-05" asks for no rule.
+    """
+    told = each_of(history[-1].decision)[-1] if history else None
+    if not isinstance(told, UseTemplate) or not told.slots or u.courteous or u.sentiment <= UNHAPPY:
+        return None
+    record = history[-1].reply.text.casefold()
+    return told if all(word.casefold()[:_STEM] in record for word in u.new_words) else None
 
 
 def last_told(history: Sequence[Turn]) -> frozenset[str]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from chatbot.decide.before import carried, last_told, times_asked, times_told, told_before
+from chatbot.decide.before import carried, last_told, own_record, times_asked, times_told, told_before
 from chatbot.decide.needed import asked_alike, missing_slots
 from chatbot.decide.offering import instead_of_asking, names_another, offer
+from chatbot.decide.pleasantries import grumbled, thanked
 from chatbot.decide.reading import read_first
 from chatbot.decide.thresholds import Thresholds
 from chatbot.types import (
     LIKELY,
-    UNHAPPY,
     VERY_UNHAPPY,
     AnswerFrom,
     AskSlot,
@@ -39,8 +39,6 @@ MAYBE = 0.6
 SHARE = 0.1
 """Of the best answer's probability: what has less is no option to choose from."""
 MUCH = 0.2
-GRUMBLE = 2
-"""Content words of a message that says no more than how somebody feels: 真坑, "this is ridiculous"."""
 NEAR = 0.1
 """A rule is told beside an intent that it is not farther behind, nor much ahead of."""
 CERTAIN = 0.999
@@ -216,6 +214,12 @@ def _rule_asked(u: Understanding, hits: Sequence[Hit], history: Sequence[Turn], 
     return hits[0].passage.id if hits[0].score >= needed else None
 
 
+def _own_record(policy: RulePolicy, u: Understanding, h: Sequence[Hit], t: Sequence[Turn]) -> Verdict | None:
+    if not u.read_as or (h and h[0].score >= policy.thresholds.strict) or (told := own_record(u, t)) is None:
+        return None
+    return Verdict(told, "All that is spoken of stands in what was just told of the customer's own case.")
+
+
 def _stored_answer(
     policy: RulePolicy, u: Understanding, hits: Sequence[Hit], _t: Sequence[Turn]
 ) -> Verdict | None:
@@ -261,10 +265,7 @@ def _stranger(
 
 
 def _thanked(policy: RulePolicy, u: Understanding, _h: Sequence[Hit], t: Sequence[Turn]) -> Verdict | None:
-    if not u.courteous or not t or u.sentiment <= VERY_UNHAPPY or "smalltalk.thanks" not in policy.intents:
-        return None
-    why = "Thanks or a good-bye, and nothing sure is asked beside it."
-    return Verdict(UseTemplate("smalltalk.thanks"), why)
+    return thanked(u, t) if "smalltalk.thanks" in policy.intents else None
 
 
 def _closed(policy: RulePolicy, u: Understanding, h: Sequence[Hit], t: Sequence[Turn]) -> Verdict | None:
@@ -272,11 +273,7 @@ def _closed(policy: RulePolicy, u: Understanding, h: Sequence[Hit], t: Sequence[
 
 
 def _grumble(_p: RulePolicy, u: Understanding, _h: Sequence[Hit], t: Sequence[Turn]) -> Verdict | None:
-    if not t or not VERY_UNHAPPY < u.sentiment <= UNHAPPY or len(u.new_words) > GRUMBLE:
-        return None
-    if t[-1].decision == Decline("unhappy"):
-        return Verdict(Handoff("unhappy"), "The customer is unhappy twice in a row, and asks nothing.")
-    return Verdict(Decline("unhappy"), "The customer is unhappy, and asks nothing.")
+    return grumbled(u, t)
 
 
 def _suggested(
@@ -334,14 +331,14 @@ def _clarify(
     meant = askable and u.confidence >= policy.thresholds.intent * MAYBE
     if best < policy.thresholds.clarify and not meant:
         return None
-    told_before = times_told(u, history)
-    if meant and told_before == 1:
+    repeats = times_told(u, history)
+    if meant and repeats == 1:
         return _follow_intent(policy, u, hits, history, "Likely more is asked of what was just told.")
     least = policy.thresholds.clarify if meant and not u.near else SHARE * best
     near = [hit for place, hit in enumerate(near) if hit.score >= least or (place < 2 and not meant)]
     options = [(hit.score, Option(hit.passage.title, passage_id=hit.passage.id)) for hit in near]
     plain = intent and u.slots and not missing_slots(intent, u.slots) and intent.handoff != "always"
-    if meant and plain and not options and not told_before:
+    if meant and plain and not options and not repeats:
         return _follow_intent(
             policy, u, hits, history, "It fits what is spoken of, and nothing else may be meant."
         )
@@ -387,6 +384,7 @@ RULES: tuple[Rule, ...] = (
     _word_for_word,
     _closed,
     _intent,
+    _own_record,
     _stored_answer,
     _same_task,
     _stranger,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from test_policy import ASKED, POLICY, decide, hit, turn
 
-from chatbot.types import AnswerFrom, AskSlot, Clarify, Decline, Several, Understanding, UseTemplate
+from chatbot.types import AnswerFrom, AskSlot, Clarify, Decline, Reply, Several, Understanding, UseTemplate
 
 ORDER = replace(ASKED, intent="order_status", confidence=0.8)
 STAYS = replace(
@@ -50,6 +50,21 @@ def test_a_value_put_right_instead_of_the_one_asked_for_costs_no_attempt() -> No
     assert decide(same, history=(asked,)) == AskSlot(
         "order_status", "order_id", {"product": "lamp"}, attempt=2
     )
+
+
+def test_what_stands_in_the_own_case_just_told_is_told_again_unless_a_stored_answer_is_sure() -> None:
+    told = UseTemplate("order_status", {"order_id": "A1"})
+    record = replace(turn(told), reply=Reply("Out of stock, expected back on 2026-12-05."))
+    asks = replace(ASKED, read_as="when is it back < is it in stock", new_words=("back",))
+
+    assert decide(asks, hit(0.82), history=(record,)) == told
+    assert decide(replace(asks, new_words=()), history=(record,)) == told
+    assert decide(asks, hit(0.95), history=(record,)) == AnswerFrom(("faq:a",), verbatim=True)
+    other = replace(asks, new_words=("back", "colours"))
+    assert decide(other, hit(0.82), history=(record,)) == AnswerFrom(("faq:a",), verbatim=True)
+    general = replace(record, decision=UseTemplate("order_status"))
+    assert decide(asks, hit(0.82), history=(general,)) == AnswerFrom(("faq:a",), verbatim=True)
+    assert decide(replace(asks, courteous=True), history=(record,)) == UseTemplate("smalltalk.thanks")
 
 
 def test_a_few_words_after_a_template_ask_more_of_it_unless_something_stored_is_likely() -> None:
