@@ -63,10 +63,20 @@ _CLAUSE = re.compile(r"[,.;!?，。；！？](?:\s|$)|[，。；！？,]|$")
 
 
 def _yes_or_no(one: str, other: str) -> Iterator[Difference]:
-    openings = [text[_POLITE.match(text).end() :] for text in (one, other)]  # type: ignore[union-attr]
+    openings = [_opening(text) for text in (one, other)]
     said = [_verdict(opening) for opening in openings]
     if {*said} == {True, False}:
         yield Difference("yes_no", *(_short(text[: _CLAUSE.search(text).start()]) for text in openings))  # type: ignore[union-attr]
+
+
+def says_yes_or_no(text: str) -> bool:
+    """Whether an answer begins with yes or no."""
+    return _verdict(_opening(normalise(text).strip())) is not None
+
+
+def _opening(text: str) -> str:
+    polite = _POLITE.match(text)
+    return text[polite.end() :] if polite else text
 
 
 def _verdict(opening: str) -> bool | None:

@@ -15,7 +15,16 @@ from chatbot.answer import fixed
 from chatbot.answer.compose import Composer
 from chatbot.answer.extract import is_short
 from chatbot.answer.script import in_script
-from chatbot.answer.stored import citation, offered, quoted, stored, tag, whole
+from chatbot.answer.stored import (
+    answers_otherwise,
+    citation,
+    offered,
+    quoted,
+    stored,
+    tag,
+    under_its_question,
+    whole,
+)
 from chatbot.answer.talk import Talk, put_right, talk_of
 from chatbot.answer.templates import choose, fill, in_language, more, shown
 from chatbot.answer.texts import say
@@ -197,6 +206,9 @@ class Speaker:
         sure = is_short(first.text) or (self._quote_first and text != first.text)
         if not decision.sure:
             yield from offered(passages, understanding.language)
+            return
+        if decision.verbatim and answers_otherwise(understanding.query, first):
+            yield from under_its_question(first, understanding.language)
             return
         if decision.verbatim or foreign or sure or self._composer is None:
             yield from stored(first, text, understanding.language)

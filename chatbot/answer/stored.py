@@ -6,11 +6,18 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from chatbot.answer.differences import says_yes_or_no
 from chatbot.answer.extract import extract, starts_list
 from chatbot.answer.templates import plain
 from chatbot.answer.texts import say
 from chatbot.types import Citation, Delta, Reply
 from knowledge.types import Passage
+
+_ASKS_OPENLY = re.compile(
+    r"\b(?:how (?:long|much|many|soon|fast|far|often)|when|what|where|which|who|why)\b|多久|多长|多少|几[天号点时个次]|什么|啥|哪|怎么|为什么|谁",
+    re.IGNORECASE,
+)
+_SUGGESTS = re.compile(r"\b(?:what|how) (?:about|if)\b|\bwhat happens\b", re.IGNORECASE)
 
 
 def whole(reply: Reply) -> Iterator[Delta | Reply]:
@@ -29,11 +36,25 @@ def stored(passage: Passage, text: str, language: str) -> Iterator[Delta | Reply
     yield Reply(text, citations=(citation(passage),), quick_replies=passage.quick_replies)
 
 
+def under_its_question(passage: Passage, language: str) -> Iterator[Delta | Reply]:
+    """A stored text under the question that it answers."""
+    yield Delta(f"{say('may_mean', language, question=plain(passage.title))}\n")
+    yield from stored(passage, passage.text, language)
+
+
+def answers_otherwise(query: str, passage: Passage) -> bool:
+    """Whether a text says yes or no to a question of its own, where the customer asks how long, where or what.
+
+    "No, only to the balance (1 day) or a bank card (3 days)" tells who asks how long the card takes, but not by its "no".
+    """
+    asks = _ASKS_OPENLY.search(query) and not _SUGGESTS.search(query)
+    return bool(asks) and not _ASKS_OPENLY.search(passage.title) and says_yes_or_no(passage.text)
+
+
 def offered(passages: Sequence[Passage], language: str) -> Iterator[Delta | Reply]:
     """A stored text under the question that it answers; the other questions are quick replies."""
     first, *others = passages
-    yield Delta(f"{say('may_mean', language, question=plain(first.title))}\n")
-    for piece in stored(first, first.text, language):
+    for piece in under_its_question(first, language):
         if isinstance(piece, Reply):
             titles = tuple(plain(passage.title) for passage in others if tag(passage) == language)
             yield replace(piece, quick_replies=(*titles, say("none_of_these", language)))

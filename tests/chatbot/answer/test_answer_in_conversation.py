@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from test_answer_say import FAQ, reply
 
 from chatbot.answer import fixed
@@ -107,3 +110,32 @@ def test_what_was_put_right_is_what_was_held_with_another_value() -> None:
     assert put_right(now, before) == {"device": "b"}
     assert put_right(now, AskSlot("other", "condition", {"device": "a"})) == {}
     assert put_right(now, UseTemplate("trade_in", {"device": "a"})) == put_right(now, None) == {}
+
+
+PAID = Passage(
+    "t1", "No, only to the balance (1 day) or a bank card (3 days).", "Is it paid by PayPal?", "faq", "en"
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "title", "text", "under_it"),
+    [
+        ("how long does the bank card take", PAID.title, PAID.text, True),
+        ("钱打到银行卡要多久", "能打到微信吗？", "不能，只能到余额（1 天）或银行卡（3 天）。", True),
+        ("can i get it by paypal", PAID.title, PAID.text, False),
+        ("what about paypal", PAID.title, PAID.text, False),
+        ("how long does it take", "How long does a card take?", "No longer than 3 days.", False),
+        ("how long does the bank card take", PAID.title, "A bank card takes 3 days.", False),
+    ],
+)
+def test_yes_or_no_to_an_open_question_stands_under_the_question_that_it_answers(
+    query: str, title: str, text: str, under_it: bool
+) -> None:
+    language = "zh" if "银行" in query else "en"
+    passage = replace(PAID, title=title, text=text, locale=language)
+
+    said = reply(AnswerFrom(("t1",), verbatim=True), passage, language=language, query=query)
+
+    heading = f"关于“{title}”：\n" if language == "zh" else f"On “{title}”:\n"
+    assert said.text == (f"{heading}{text}" if under_it else text)
+    assert [source.passage_id for source in said.citations] == ["t1"]
