@@ -338,10 +338,8 @@ def _clarify(
     near = [hit for place, hit in enumerate(near) if hit.score >= least or (place < 2 and not meant)]
     options = [(hit.score, Option(hit.passage.title, passage_id=hit.passage.id)) for hit in near]
     plain = intent and u.slots and not missing_slots(intent, u.slots) and intent.handoff != "always"
-    if meant and plain and not options and not repeats:
-        return _follow_intent(
-            policy, u, hits, history, "It fits what is spoken of, and nothing else may be meant."
-        )
+    if meant and plain and not repeats:
+        return _follow_intent(policy, u, hits, history, "Likely meant, and all that it needs is known.")
     if intent and (meant or (askable and u.near and u.confidence >= SHARE * best)):
         options.append((u.confidence, Option(intent.label(u.language), intent=intent.name)))
         # Where they were not weighed against each other, only an intent that is likely is among them, and first.

@@ -52,6 +52,14 @@ def test_a_value_put_right_instead_of_the_one_asked_for_costs_no_attempt() -> No
     )
 
 
+def test_a_likely_wish_whose_slots_are_known_is_followed_and_not_asked_back_about() -> None:
+    likely = replace(ORDER, confidence=0.45)
+    known = replace(likely, slots={"order_id": "A1"})
+
+    assert isinstance(decide(likely, hit(0.3)), Clarify)
+    assert decide(known, hit(0.3)) == UseTemplate("order_status", {"order_id": "A1"})
+
+
 def test_what_stands_in_the_own_case_just_told_is_told_again_unless_a_stored_answer_is_sure() -> None:
     told = UseTemplate("order_status", {"order_id": "A1"})
     record = replace(turn(told), reply=Reply("Out of stock, expected back on 2026-12-05."))
