@@ -54,6 +54,8 @@ def own_record(u: Understanding, history: Sequence[Turn]) -> UseTemplate | None:
     told = each_of(history[-1].decision)[-1] if history else None
     if not isinstance(told, UseTemplate) or not told.slots or u.courteous or u.sentiment <= UNHAPPY:
         return None
+    if len(history) > 1 and told in each_of(history[-2].decision):
+        return None  # with all its details, too
     record = history[-1].reply.text.casefold()
     return told if all(word.casefold()[:_STEM] in record for word in u.new_words) else None
 

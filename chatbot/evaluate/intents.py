@@ -168,13 +168,18 @@ def with_guessed(model: HeadModel, learn: Labelled, unlabelled: Sequence[str]) -
     inside = [place for place, has in enumerate(learn.inside) if has]
     names = {name: number for number, name in enumerate(model.head.names)}
     look = model.head.viewer.encoder.encode_queries
-    found, _ = spread(
+    found, reached = spread(
         look([learn.texts[place] for place in inside]),
         np.array([names[learn.intents[place]] for place in inside], np.int64),
         look(others),
     )
-    guessed = (model.head.names[label] for label in found)
-    return Labelled((*learn.texts, *others), (*learn.intents, *guessed))
+    guessed = [
+        (text, model.head.names[label])
+        for text, label, share in zip(others, found, reached, strict=True)
+        if share  # else no chain of neighbours leads to it from an example
+    ]
+    more, intents = zip(*guessed, strict=True) if guessed else ((), ())
+    return Labelled((*learn.texts, *more), (*learn.intents, *intents))
 
 
 def _head_of(texts: Labelled, encoder: Encoder, *, seed: int, progress: Progress | None) -> Head:

@@ -67,6 +67,7 @@ def test_what_stands_in_the_own_case_just_told_is_told_again_unless_a_stored_ans
 
     assert decide(asks, hit(0.82), history=(record,)) == told
     assert decide(replace(asks, new_words=()), history=(record,)) == told
+    assert decide(asks, hit(0.82), history=(record, record)) == AnswerFrom(("faq:a",), verbatim=True)
     assert decide(asks, hit(0.95), history=(record,)) == AnswerFrom(("faq:a",), verbatim=True)
     other = replace(asks, new_words=("back", "colours"))
     assert decide(other, hit(0.82), history=(record,)) == AnswerFrom(("faq:a",), verbatim=True)
