@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
 from knowledge.errors import KnowledgeError
-from ui.orders import DEMO_DATA, load_collections, running_order_service
+from ui.orders import AS_OF, DEMO_DATA, load_collections, moved_on, running_order_service
 
 DATA = {
     "orders": {"LM20261": {"status": "shipped", "eta": "明天"}},
@@ -72,3 +74,25 @@ def test_the_demo_companys_data_has_the_shape_and_no_two_ids_are_the_same_when_f
     assert "orders" in collections
     for objects in collections.values():
         assert len({key.casefold() for key in objects}) == len(objects)
+
+
+def test_its_dates_are_moved_on_to_today_and_nothing_else(tmp_path: Path) -> None:
+    written = {"orders": {"LM2026110012": {"eta": "2026-11-24", "total": "¥4,299.00", "no": "HE5520417730"}}}
+    path = tmp_path / "services.json"
+    path.write_text(json.dumps(written), "utf-8")
+
+    with (
+        running_order_service(path, today=AS_OF + timedelta(days=40)) as later,
+        running_order_service(path) as then,
+    ):
+        moved, kept = (httpx.get(f"{base}/orders/LM2026110012").json() for base in (later, then))
+
+    assert moved == {"eta": "2027-01-03", "total": "¥4,299.00", "no": "HE5520417730"}
+    assert kept == written["orders"]["LM2026110012"]
+
+
+def test_every_date_of_the_demo_moves() -> None:
+    moved = json.dumps(moved_on(load_collections(DEMO_DATA), timedelta(days=3650)))
+
+    assert "2036-11-2" in moved
+    assert not re.search(r"\b20(?:2\d)-\d\d-\d\d\b", moved)

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -84,7 +85,7 @@ def _run(settings: Settings, *, calibrate: bool) -> None:
     logging.getLogger().setLevel(logging.INFO)
     with ExitStack() as stack, progress_bars() as report:
         with _everything_lasts():
-            settings = stack.enter_context(with_order_service(settings))
+            settings = stack.enter_context(with_order_service(settings, today=datetime.now(UTC).date()))
             service = stack.enter_context(running_service(settings, calibrate=calibrate, progress=report))
             widget = stack.enter_context(
                 hosted_widget(service, settings, calibrate=calibrate, progress=report)
@@ -115,14 +116,20 @@ def _everything_lasts() -> Iterator[None]:
 
 
 @contextmanager
-def with_order_service(settings: Settings) -> Iterator[Settings]:
-    """For the demo, start its order service and tell the templates where it is."""
+def with_order_service(settings: Settings, *, today: date | None = None) -> Iterator[Settings]:
+    """For the demo, start its order service and tell the templates where it is.
+
+    Args:
+        settings: Of the project.
+        today: The day that the service's dates are moved on to; None leaves them as written, so that what is
+            measured can be measured again.
+    """
     if not settings.project.demo or settings.templates.webhook_base:
         yield settings
         return
-    from ui.orders import running_order_service
+    from ui.orders import AS_OF, running_order_service
 
-    with running_order_service() as base:
+    with running_order_service(today=today or AS_OF) as base:
         templates = settings.templates.model_copy(update={"webhook_base": base})
         yield settings.model_copy(update={"templates": templates})
 
