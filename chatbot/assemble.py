@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 from zoneinfo import ZoneInfo
@@ -18,8 +17,9 @@ from sqlalchemy import Engine
 
 from chatbot.answer.webhook import HttpCaller
 from chatbot.bot import Bot, Stages
+from chatbot.calibrations import calibration_in_force
 from chatbot.decide.policy import RulePolicy
-from chatbot.decide.thresholds import CalibratedRetriever, Calibration, CalibrationError, load_calibration
+from chatbot.decide.thresholds import CalibratedRetriever, Calibration
 from chatbot.decide.weighing import weigh
 from chatbot.dialogues import Dialogues
 from chatbot.handoff.desk import SqlDesk
@@ -33,7 +33,13 @@ from chatbot.retrievers import Retrievers, Searching
 from chatbot.settings import Settings
 from chatbot.sites.store import SiteStore
 from chatbot.sites.visitors import VisitorStore
-from chatbot.trained import rewriter_in_force
+from chatbot.trained import (
+    feelings_in_force,
+    intents_in_force,
+    names_in_force,
+    reranked,
+    rewriter_in_force,
+)
 from chatbot.types import TurnStore
 from knowledge.database import open_engine
 from knowledge.errors import KefuError
@@ -97,11 +103,6 @@ def index_folder(settings: Settings) -> Path:
     return settings.search_folder / "index"
 
 
-def calibration_path(settings: Settings) -> Path:
-    """Where `kefu calibrate` writes."""
-    return settings.search_folder / "calibration.json"
-
-
 def open_encoder(settings: Settings) -> BatchingEncoder:
     """The encoder of the settings, batching concurrent queries."""
     from knowledge.encode import BatchingEncoder
@@ -135,7 +136,7 @@ def open_retriever(settings: Settings) -> Retriever:
     encoder = open_encoder(settings)
     index = open_index(settings, knowledge, encoder)
     calibration, _ = calibration_in_force(settings, entries=len(index.snapshot), encoder=encoder.fingerprint)
-    return CalibratedRetriever(index, calibration)
+    return CalibratedRetriever(reranked(settings, index), calibration)
 
 
 def build_index(settings: Settings, *, progress: Report = silent) -> str:
@@ -149,27 +150,7 @@ def build_index(settings: Settings, *, progress: Report = silent) -> str:
     return str(info(folder)["describe"])
 
 
-# Thresholds.
-
-
-def calibration_in_force(settings: Settings, *, entries: int, encoder: str = "") -> tuple[Calibration, str]:
-    """The project's calibration or the shipped one, and why it does not quite fit ("" when it does)."""
-    own = load_calibration(calibration_path(settings))
-    if own is not None:
-        return own, own.stale(encoder=encoder or own.certificate.encoder, entries=entries)
-    return shipped_calibration(settings), "thresholds were fitted on other knowledge"
-
-
-def shipped_calibration(settings: Settings) -> Calibration:
-    """What a new project starts with: the demo's thresholds, for the retriever in force where it has any."""
-    default = Path(str(files("chatbot") / "decide" / "default_calibration.json"))
-    beside = settings.retriever / "calibration.json" if settings.retriever else default
-    shipped = load_calibration(beside) or load_calibration(default)
-    if shipped is None:
-        raise CalibrationError(
-            "The shipped calibration is missing. Install Kefu anew, or run 'kefu calibrate'."
-        )
-    return shipped
+# Rules.
 
 
 def open_policy(
@@ -210,7 +191,12 @@ def open_reader(
 
     snapshot, folder = index.snapshot, settings.search_folder / "intents"
     classifier, reads_chats = open_classifier(
-        intents, encoder, snapshot, retriever=settings.retriever, folder=folder
+        intents,
+        encoder,
+        snapshot,
+        retriever=settings.retriever,
+        folder=folder,
+        tuned=intents_in_force(settings),
     )
     return Reader(
         intents=intents,
@@ -222,6 +208,8 @@ def open_reader(
         timezone=ZoneInfo(settings.handoff.timezone),
         reads_chats=reads_chats,
         rewriter=rewriter_in_force(settings),
+        feeling=feelings_in_force(settings),
+        named=names_in_force(settings),
     )
 
 
@@ -352,7 +340,7 @@ def _stages(
     fitted = calibration_in_force(settings, entries=len(entries), encoder=encoder.fingerprint)
     return Stages(
         understander=open_reader(settings, index, encoder, intents=list(intents.values())),
-        retriever=CalibratedRetriever(index, fitted[0]),
+        retriever=CalibratedRetriever(reranked(settings, index), fitted[0]),
         policy=_rules(
             settings, intents, fitted, reads=settings.generation.read_when_unsure and reads_passages(chat)
         ),

@@ -9,17 +9,18 @@ from chatbot.assemble import (
     Report,
     all_intents,
     build_index,
-    calibration_path,
     open_encoder,
     open_index,
     open_knowledge,
     silent,
 )
+from chatbot.calibrations import calibration_path
 from chatbot.chats import Asked
 from chatbot.decide.thresholds import Calibration, CalibrationError, load_calibration, save_calibration
 from chatbot.memory import open_classifier, with_chats
 from chatbot.registry import asked_of, unseen_by
 from chatbot.settings import Settings
+from chatbot.trained import reranked
 from chatbot.types import Understanding
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def calibrate_project(
     index = open_index(settings, knowledge, encoder, progress=progress)
     snapshot = arrange(shown, encoder, settings=settings.retrieval, progress=progress, known=index.snapshot)
     trial = SnapshotRetriever(snapshot, encoder, method=settings.retrieval.method)
-    judged = judge(questions, trial, k=settings.retrieval.k, progress=progress)
+    judged = judge(questions, reranked(settings, trial), k=settings.retrieval.k, progress=progress)
     intents = list(all_intents(knowledge).values())
     cases = _cases(settings, entries, index, encoder, intents=intents, progress=progress)
     wordings = [question for entry in entries for question in entry.questions]
@@ -109,7 +110,9 @@ def _cases(
     chats = asked_of(settings.retriever, entries, intents)
     if not chats:
         return []
-    found = judge(asked_by_customers(chats), index, k=settings.retrieval.k, progress=progress)
+    found = judge(
+        asked_by_customers(chats), reranked(settings, index), k=settings.retrieval.k, progress=progress
+    )
     classifier, _ = open_classifier(
         intents,
         encoder,
@@ -147,8 +150,13 @@ def make_ready(settings: Settings, *, seed: int = 0, progress: Report = silent) 
         progress: Told what is being done.
     """
     build_index(settings, progress=progress)
+    return fit_as_promised(settings, seed=seed, progress=progress)
+
+
+def fit_as_promised(settings: Settings, *, seed: int = 0, progress: Report = silent) -> str:
+    """Fit thresholds for the risk in the settings; why there are none, or ""."""
+    promised = settings.decision
     try:
-        promised = settings.decision
         calibrate_project(
             settings, risk=promised.risk, confidence=promised.confidence, seed=seed, progress=progress
         )
@@ -164,11 +172,4 @@ def calibrate_if_stale(settings: Settings, *, seed: int = 0, progress: Report = 
     stale = own.stale(encoder=own.certificate.encoder, entries=entries) if own else "there were none yet"
     if not stale or entries > MOST_AT_START:
         return ""
-    try:
-        promised = settings.decision
-        calibrate_project(
-            settings, risk=promised.risk, confidence=promised.confidence, seed=seed, progress=progress
-        )
-    except CalibrationError as error:
-        return str(error)
-    return f"Thresholds were fitted: {stale}."
+    return fit_as_promised(settings, seed=seed, progress=progress) or f"Thresholds were fitted: {stale}."

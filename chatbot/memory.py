@@ -30,7 +30,7 @@ from knowledge.store import KnowledgeStore
 from knowledge.types import Encoder, Entry, KnowledgeSource, Progress
 
 if TYPE_CHECKING:
-    from chatbot.understand.intent import IntentClassifier
+    from chatbot.understand.intent import IntentClassifier, Tuned
 
 
 class Remembering:
@@ -84,7 +84,13 @@ def with_chats(knowledge: KnowledgeStore, retriever: Path | None) -> KnowledgeSo
 
 
 def open_classifier(
-    intents: Sequence[Intent], encoder: Encoder, snapshot: Snapshot, *, retriever: Path | None, folder: Path
+    intents: Sequence[Intent],
+    encoder: Encoder,
+    snapshot: Snapshot,
+    *,
+    retriever: Path | None,
+    folder: Path,
+    tuned: Tuned | None = None,
 ) -> tuple[IntentClassifier, bool]:
     """The classifier of intents, fitted to what the retriever in force knows of chats; whether it knows any.
 
@@ -94,6 +100,7 @@ def open_classifier(
         snapshot: Its entries' questions are none of the intents, and most that is encoded stands there.
         retriever: Its folder; None where there is none.
         folder: Where the fitted classifier is kept.
+        tuned: See `IntentClassifier.fit`.
     """
     from chatbot.understand.intent import IntentClassifier
 
@@ -107,6 +114,7 @@ def open_classifier(
         remembered=remembered_by(retriever, entries, intents),
         knowing=KnowingEncoder(encoder, snapshot.texts),
         folder=folder,
+        tuned=tuned,
     )
     return classifier, bool(chats)
 

@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from chatbot.evaluate.files import OUTSIDE, TaggedSentence
+from chatbot.evaluate.files import TaggedSentence
 from chatbot.evaluate.slots import measure_slots
+from chatbot.understand.tags import OUTSIDE
 from finetune.classifier import SHOWN, TaskTable
 from finetune.examples import DataTable, Split
 from finetune.run import Making, Run, described, model_card, new_model, outcome, write_labels, write_model

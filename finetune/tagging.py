@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,17 +18,17 @@ from pydantic import Field
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from chatbot.evaluate.files import OUTSIDE, TaggedSentence
+from chatbot.evaluate.files import TaggedSentence
 from chatbot.evaluate.slots import measure_slots
 from chatbot.registry import HEAD
+from chatbot.understand.tags import OUTSIDE, best_path, following, joined, tokens_of
 from finetune.classifier import TaskTable, batches
 from finetune.encoder import LearningEncoder
 from finetune.learning import Checkpoints, Learned, Pace, Work, learn
-from knowledge.types import Matrix, Progress
+from knowledge.types import Progress
 
 Labels = npt.NDArray[np.int64]
 
-_HAN = ("\u3040", "\u9fff")
 _SHARPNESS = 8.0
 """Logits of what the linear start is sure of."""
 _RIDGE = 1e-3
@@ -72,14 +71,14 @@ class SlotTagger(nn.Module):  # type: ignore[misc]  # torch is Any to the type c
 
     def read(self, sentences: Sequence[TaggedSentence], *, progress: Progress) -> list[Read]:
         """Put sentences through the frozen layers."""
-        joined = [_joined(sentence.words) for sentence in sentences]
-        pieces = self.encoder.pieces([text for text, _ in joined], [False] * len(joined))
+        written = [joined(sentence.words) for sentence in sentences]
+        pieces = self.encoder.pieces([text for text, _ in written], [False] * len(written))
         states = self.encoder.frozen([piece.ids for piece in pieces], progress=progress)
         begins = self.encoder.prefix_length
         places = {tag: place for place, tag in enumerate(self.tags)}
         found = []
-        for sentence, (_, starts), piece, state in zip(sentences, joined, pieces, states, strict=True):
-            tokens = _tokens_of(starts, piece.offsets, begins)
+        for sentence, (_, starts), piece, state in zip(sentences, written, pieces, states, strict=True):
+            tokens = tokens_of(starts, piece.offsets, begins)
             inside = [place > 0 and tokens[place - 1] == token for place, token in enumerate(tokens)]
             tags = [places.get(tag, _UNKNOWN) for tag in sentence.tags[: len(tokens)]]
             found.append(
@@ -108,7 +107,7 @@ class SlotTagger(nn.Module):  # type: ignore[misc]  # torch is Any to the type c
     def tag(self, sentences: Sequence[Read]) -> list[list[str]]:
         """A tag for each word, with no I- that nothing begins; O for words that were cut."""
         self.eval()
-        allowed = _allowed(self.tags)
+        allowed = following(self.tags)
         order = sorted(range(len(sentences)), key=lambda row: len(sentences[row].states))
         said: list[list[str]] = [[] for _ in sentences]
         for start in range(0, len(order), 32):
@@ -205,72 +204,6 @@ def train(
         before=found() if held_out else 0.0,
     )
     return learn(work, pace, checkpoints=checkpoints, progress=progress)
-
-
-def best_path(scores: Matrix, allowed: Matrix) -> list[int]:
-    """The likeliest sequence of tags (Viterbi, 1967).
-
-    Args:
-        scores: Log-probabilities, float32, shape (words, tags).
-        allowed: 0 where a tag may follow another, a great negative number where not, shape (tags + 1, tags); the
-            last row is for the first word.
-    """
-    if not len(scores):
-        return []
-    best = scores[0] + allowed[-1]
-    came: list[Any] = []
-    for row in scores[1:]:
-        ways = best[:, None] + allowed[:-1]
-        came.append(ways.argmax(axis=0))
-        best = ways.max(axis=0) + row
-    path = [int(best.argmax())]
-    for back in reversed(came):
-        path.append(int(back[path[-1]]))
-    return path[::-1]
-
-
-def _allowed(tags: Sequence[str]) -> Matrix:
-    """I-kind only behind B-kind or I-kind."""
-    before = [*tags, OUTSIDE]
-    fine = [[not tag.startswith("I-") or last[2:] == tag[2:] for tag in tags] for last in before]
-    return np.where(np.array(fine), 0, -1e4).astype(np.float32)
-
-
-def _joined(words: Sequence[str]) -> tuple[str, list[int]]:
-    """The sentence as it is written, and where each word begins in it: no spaces between Chinese characters."""
-    text, starts = "", []
-    for word in words:
-        if text and not (_han(text[-1]) and _han(word[0])):
-            text += " "
-        starts.append(len(text))
-        text += word
-    return text, starts
-
-
-def _han(character: str) -> bool:
-    return (
-        _HAN[0] <= character <= _HAN[1]
-        or "\uff00" <= character <= "\uffef"
-        or "\u3000" <= character <= "\u303f"
-    )
-
-
-def _tokens_of(starts: Sequence[int], offsets: Sequence[tuple[int, int]], prefix: int) -> list[int]:
-    """The token with each word's first character; ends before the first word that was cut.
-
-    Args:
-        starts: Where words begin.
-        offsets: Of tokens, in the text behind its prefix; (0, 0) for those that stand for nothing.
-        prefix: Characters of the prefix.
-    """
-    ends = max((end for _, end in offsets), default=0)
-    holds = np.zeros(ends, np.int64)
-    for token, (start, end) in enumerate(offsets):
-        holds[start:end] = (
-            token  # "\u2581" alone covers the next character too: the later token is the right one
-        )
-    places = [start + prefix for start in starts]
-    return [int(holds[place]) for place in places if place < ends]
 
 
 def _solve(head: nn.Linear, words: Tensor, tags: Tensor) -> None:

@@ -87,6 +87,8 @@ class KnowledgeSettings(Frozen):
     """[knowledge]: what is known and how it is encoded."""
 
     encoder: EncoderSettings = BundledEncoder()
+    reranker: Path | None = None
+    """Folder of a model that `kefu train reranker` made; without it the promoted one, if any."""
     batch_window_ms: float = Field(2.0, ge=0, le=50)
     """How long a query waits for others to be encoded with it, where the encoder gains from that (the bundled
     one does not: its queries go side by side)."""

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chatbot.understand.tags import OUTSIDE
 from knowledge.errors import KnowledgeError
-
-OUTSIDE = "O"
-"""The tag of a word that belongs to no entity."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chatbot.evaluate.files import OUTSIDE, TaggedSentence
+from chatbot.evaluate.files import TaggedSentence
+from chatbot.understand.tags import OUTSIDE
 
 
 def measure_slots(test: Sequence[TaggedSentence], said: Sequence[Sequence[str]]) -> dict[str, Any]:

@@ -15,11 +15,11 @@ import json
 import os
 import random
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import yaml
@@ -45,6 +45,7 @@ from knowledge.sources.builtin import SMALLTALK
 from knowledge.sources.intents import Intent
 from knowledge.types import Encoder, Matrix
 
+Tuned: TypeAlias = Callable[[str], Mapping[str, float]]
 _RECIPE = "11"
 """Part of a stored classifier's version; count it up when fitting changes what it yields."""
 _MOST_NEGATIVES = 600
@@ -91,6 +92,7 @@ class IntentClassifier:
         *,
         outside: frozenset[str],
         version: str,
+        tuned: Tuned | None = None,
     ) -> None:
         """Put together from what `fit` made or a file kept; use `fit`."""
         self._encoder = encoder
@@ -99,6 +101,7 @@ class IntentClassifier:
         self._arrays = dict(arrays)
         self._in_chats = head_in_chats(arrays)
         self._outside = outside
+        self._tuned = tuned
         self.version = version
 
     @classmethod
@@ -114,6 +117,7 @@ class IntentClassifier:
         knowing: Encoder | None = None,
         seed: int = 0,
         folder: Path | None = None,
+        tuned: Tuned | None = None,
     ) -> IntentClassifier:
         """Fit head and calibration; deterministic.
 
@@ -128,6 +132,7 @@ class IntentClassifier:
             knowing: The encoder over an index, which has most of these vectors already; None takes `encoder`.
             seed: Of the sample and the folds.
             folder: Where the result is kept and found again, so that a restart encodes nothing.
+            tuned: A fine-tuned model's P(intent) of a message, which counts half where it is read alone.
         """
         wordings = _wordings_of(intents)
         outside = frozenset(map(normalise, negatives)) - wordings.keys()
@@ -137,7 +142,7 @@ class IntentClassifier:
         path = folder / f"intents-{version}.npz" if folder else None
         if path and (stored := _load(path)):
             names, arrays = stored
-            return cls(encoder, names, wordings, arrays, outside=outside, version=version)
+            return cls(encoder, names, wordings, arrays, outside=outside, version=version, tuned=tuned)
         names = list(dict.fromkeys(wordings.values()))
         foreign = set(map(tidy, strangers))
         arrays = (
@@ -156,7 +161,7 @@ class IntentClassifier:
         )
         if path:
             _save(path, names, arrays)
-        return cls(encoder, names, wordings, arrays, outside=outside, version=version)
+        return cls(encoder, names, wordings, arrays, outside=outside, version=version, tuned=tuned)
 
     def exact(self, query: str) -> str | None:
         """The intent that has this wording among its examples, if any; encodes nothing."""
@@ -177,9 +182,10 @@ class IntentClassifier:
         if not self._names or not query:
             return Guess()
         vector = read_vectors(self._encoder, [query], [read_as])
-        guess = self._guess(vector, in_chats=bool(read_as and self._in_chats))
-        if read_as and self._in_chats:
-            alone = self._guess(self._encoder.encode_queries([query]), in_chats=False)
+        in_chats = bool(read_as and self._in_chats)
+        guess = self._guess(vector, "" if in_chats else query)
+        if in_chats:
+            alone = self._guess(self._encoder.encode_queries([query]), query)
             guess = alone if alone.intent in _IN_PASSING and alone.confidence >= LIKELY else guess
         stranger = float(all_products(vector, self._arrays["strangers"]).max(initial=0.0))
         return replace(guess, stranger=stranger, **self._in_past_chats(vector, guess.scores))
@@ -200,14 +206,16 @@ class IntentClassifier:
             "remark": nearness_to(vector, head["remarks"]),
         }
 
-    def _guess(self, vector: Matrix, *, in_chats: bool) -> Guess:
-        """The best intent of a vector, by what the examples say alone or with what was asked in chats."""
-        head, cosines = (self._in_chats, near_in_chats) if in_chats else (self._arrays, nearest_cosines)
+    def _guess(self, vector: Matrix, alone: str) -> Guess:
+        """The best intent of a vector: of a message `alone` by what the examples say, else ("") with what was asked in chats."""
+        head, cosines = (self._arrays, nearest_cosines) if alone else (self._in_chats, near_in_chats)
         nearest = cosines(vector, head["examples"], head["owners"], len(self._names) + 1)
         probabilities = class_probabilities(head, vector, nearest)
+        if alone and self._tuned:
+            probabilities = self._with_tuned(probabilities, self._tuned(alone))
         features, curve = curve_features(probabilities, nearest), head["calibration"]
         confidence = float(sigmoid(features @ curve[:-1] + curve[-1])[0])
-        if not in_chats and nearest[0, -1] > _SAME:
+        if alone and nearest[0, -1] > _SAME:
             confidence = 0.0
         inside = probabilities[0, :-1]
         order = np.argsort(-inside, kind="stable")[:_SHOWN]
@@ -216,6 +224,18 @@ class IntentClassifier:
             self._names[place]: round(min(confidence, float(inside[place]) * scale), 4) for place in order
         }
         return Guess(self._names[order[0]], confidence, scores)
+
+    def _with_tuned(self, probabilities: Matrix, tuned: Mapping[str, float]) -> Matrix:
+        """The intents that the fine-tuned model knows share what they have together anew: the geometric mean of both.
+
+        How sure it is that there is an intent at all is left to the head, which knows what is none.
+        """
+        known = [place for place, name in enumerate(self._names) if name in tuned]
+        own = probabilities[0, known]
+        both = np.sqrt(own * np.array([tuned[self._names[place]] for place in known], np.float32))
+        mixed = probabilities.copy()
+        mixed[0, known] = both * (own.sum() / max(float(both.sum()), 1e-9))
+        return mixed
 
 
 def out_of_scope(language: str | None = None) -> list[str]:

@@ -7,7 +7,7 @@ message -> text and language -> danger? a person? -> a choice, a slot or a corre
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 
@@ -15,7 +15,7 @@ from chatbot.chats import in_context, said_in, titles_of
 from chatbot.types import LIKELY, Act, Message, Turn, Understanding
 from chatbot.understand import acts
 from chatbot.understand.codes import code_begun, codes_in
-from chatbot.understand.heard import Heard, stated_in
+from chatbot.understand.heard import Heard, fill_from, stated_in
 from chatbot.understand.intent import Guess, IntentClassifier, out_of_scope
 from chatbot.understand.language import (
     ENGLISH_FUNCTION_WORDS,
@@ -41,7 +41,6 @@ from chatbot.understand.several import questions_in
 from chatbot.understand.slots import (
     current_slots,
     day_of,
-    fill,
     known_values,
     place_named,
     slot_held,
@@ -79,6 +78,8 @@ class Reader:
         timezone: tzinfo | None = None,
         reads_chats: bool = False,
         rewriter: Callable[[Iterable[str]], Rewriter] = Rewriter,
+        feeling: Callable[[str], float] = sentiment_of,
+        named: Callable[[str], Mapping[str, Sequence[str]]] = lambda _: {},
     ) -> None:
         """Learn the company's words.
 
@@ -91,6 +92,8 @@ class Reader:
             context_turns: How many earlier turns a message may refer to.
             reads_chats: Whether the encoder learned to read a message after what was said before it.
             rewriter: Makes what completes follow-ups, from the company's wordings.
+            feeling: Tells how a customer feels, -1..1.
+            named: Finds names and values in a message, by kind.
             timezone: Of the customers; None takes the days of `Message.sent_at` as they are.
         """
         self._intents = {intent.name: intent for intent in intents}
@@ -99,7 +102,7 @@ class Reader:
         self._called = acts.called_by(bot_name)
         self._default_language = default_language
         self._context_turns = context_turns
-        self._timezone = timezone
+        self._timezone, self._feeling, self._named = timezone, feeling, named
         known = list(map(tidy, wordings))
         examples = [tidy(text) for intent in intents for texts in intent.examples.values() for text in texts]
         every = [*known, *examples, *out_of_scope()]
@@ -161,7 +164,8 @@ class Reader:
             default=self._default_language,
         )
         text = spelt or (self._speller.correct(typed) if language == "en" else typed)
-        return Heard(typed, text, tongue, sentiment_of(typed), day_of(message.sent_at, self._timezone))
+        day = day_of(message.sent_at, self._timezone)
+        return Heard(typed, text, tongue, self._feeling(typed), day, self._named(text))
 
     def _act_at_once(self, heard: Heard) -> Understanding | None:
         """Danger and the wish for a person come before everything else."""
@@ -189,7 +193,7 @@ class Reader:
         if option is None:
             return None
         if option.intent in self._intents:
-            slots = fill(self._intents[option.intent], heard.text, recent, today=heard.day)
+            slots = fill_from(self._intents[option.intent], heard, recent)
             return _understanding(option.label, "ask", intent=option.intent, confidence=1.0, slots=slots)
         return replace(_understanding(option.label, "ask"), passage_id=option.passage_id)
 
@@ -213,7 +217,7 @@ class Reader:
         held = dict(current_slots(task.turn))
         said = stated_in(task.intent, heard)
         if said and (held.keys() & said.keys() or not task.asked):
-            slots = {**fill(task.intent, heard.text, recent, today=heard.day, continues=True), **said}
+            slots = {**fill_from(task.intent, heard, recent, continues=True), **said}
             return self._about(task.intent, heard, "correct", slots)
         slot = slot_held(task.intent, held)
         if slot is None or not (acts.names_other(heard.text) or acts.is_plain_denial(heard.text)):
@@ -251,7 +255,7 @@ class Reader:
     ) -> Understanding | None:
         """The message as an answer to the bot's question, unless it is clearly something else."""
         said = stated_in(task.intent, heard)
-        slots = fill(task.intent, heard.text, recent, today=heard.day, asked=asked.name, continues=True)
+        slots = fill_from(task.intent, heard, recent, asked=asked.name, continues=True)
         given = values_in(asked, heard.text, today=heard.day, asked=True)
         if said or (given and asked.type != "text"):
             return self._about(task.intent, heard, "inform", slots)
@@ -269,7 +273,7 @@ class Reader:
         )
         if not said or len(words_beside(heard.text, said.values())) > _WORDS_BESIDE_VALUE:
             return None
-        slots = fill(task.intent, heard.text, recent, today=heard.day, continues=True)
+        slots = fill_from(task.intent, heard, recent, continues=True)
         return self._about(task.intent, heard, "inform", {**slots, **said})
 
     def _question(self, heard: Heard, recent: Sequence[Turn]) -> Understanding:
@@ -358,9 +362,7 @@ class Reader:
         self, intent: Intent, heard: Heard, recent: Sequence[Turn], task: Task | None
     ) -> dict[str, str]:
         same = bool(task and task.fresh and task.intent.name == intent.name)
-        slots = fill(
-            intent, heard.text, recent, today=heard.day, continues=same, brief=names_nothing(heard.text)
-        )
+        slots = fill_from(intent, heard, recent, continues=same, brief=names_nothing(heard.text))
         slot = slot_held(intent, slots)
         if slot and acts.names_other(heard.text) and slot.name not in stated_in(intent, heard):
             return self._with_other(intent, slot, recent, slots, place=place_named(heard.text))

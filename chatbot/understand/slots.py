@@ -89,6 +89,30 @@ def values_in(slot: Slot, text: str, *, today: date, asked: bool = False) -> lis
     return list(dict.fromkeys(found))
 
 
+def said_in(
+    slot: Slot,
+    text: str,
+    *,
+    today: date,
+    asked: bool = False,
+    named: Mapping[str, Sequence[str]] | None = None,
+) -> list[str]:
+    """As `values_in`, also by what a fine-tuned model found in the text.
+
+    Args:
+        slot: What is looked for.
+        text: Normalised text.
+        today: See `values_in`.
+        asked: See `values_in`.
+        named: Kind -> what was found; what is called like the slot counts as if it was asked for.
+    """
+    spans = (named or {}).get(slot.name, ())
+    found = [value for span in spans for value in values_in(slot, span, today=today, asked=True)]
+    if slot.type == "text" and found:  # more than the whole message tells
+        return list(dict.fromkeys(found))
+    return values_in(slot, text, today=today, asked=asked) or list(dict.fromkeys(found))
+
+
 def resembles(slot: Slot, text: str) -> bool:
     """Whether a message is such a number but for its length: "LM20261100" where LM and ten digits are wanted."""
     prefix = _PREFIX.match(_core(slot))
@@ -138,6 +162,7 @@ def fill(
     asked: str | None = None,
     continues: bool = False,
     brief: bool = False,
+    named: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, str]:
     """The slots of `intent` that hold after this message.
 
@@ -150,12 +175,13 @@ def fill(
         continues: True when the last turn was about the same intent: everything said there still holds.
         brief: True when the message names nothing itself ("price?"): then it is about what was mentioned last, however
             long ago; any other message only about what the last turn spoke of.
+        named: See `said_in`.
     """
     held = _mentioned(intent, history if brief else history[-1:])
     held |= carried(intent, history, continues=continues)
     held |= telling_values(intent, held, text)
     for slot in intent.slots:
-        said = values_in(slot, text, today=today, asked=slot.name == asked)
+        said = said_in(slot, text, today=today, asked=slot.name == asked, named=named)
         if said:
             held[slot.name] = one_of(said, text, slot=slot)
     return held

@@ -40,12 +40,20 @@ class Bert:
         config: Its shape.
         arithmetic: Of its matrix products.
         pooled: Whether one vector stands for the text.
+        layers: The first that takes part, and the one behind the last; None: all.
     """
 
     def __init__(
-        self, weights: Tensors, config: BertConfig, *, arithmetic: Arithmetic, pooled: bool = True
+        self,
+        weights: Tensors,
+        config: BertConfig,
+        *,
+        arithmetic: Arithmetic,
+        pooled: bool = True,
+        layers: tuple[int, int] | None = None,
     ) -> None:
-        self._session = _session(_Graph(weights, config, arithmetic).model(pooled=pooled))
+        graph = _Graph(weights, config, arithmetic)
+        self._session = _session(graph.model(range(*(layers or (0, config.layers))), pooled=pooled))
         self._words = weights.stored("embeddings.word_embeddings.weight")
         positions = weights.tensor("embeddings.position_embeddings.weight")[config.first_position :]
         kinds = "embeddings.token_type_embeddings.weight"
@@ -59,7 +67,11 @@ class Bert:
     def vector(self, ids: Sequence[int]) -> Matrix:
         """Pooled: L2-normalised, float32, shape (hidden,); else as the last layer leaves them, (tokens, hidden)."""
         words = as_float32(self._words[np.asarray(ids)])
-        (vectors,) = self._session.run(None, {"words": (words + self._positions[: len(ids)])[None]})
+        return self.above(words + self._positions[: len(ids)])
+
+    def above(self, states: Matrix) -> Matrix:
+        """As `vector`, from what the layers below the first give for each token; shape (tokens, hidden)."""
+        (vectors,) = self._session.run(None, {"words": states[None]})
         return np.asarray(vectors[0], np.float32)
 
 
@@ -137,11 +149,14 @@ class _Graph(_Product):
         self._weights = weights
         self._config = config
 
-    def model(self, *, pooled: bool) -> bytes:
-        config = self._config
-        norm = [self._weight("embeddings.LayerNorm.weight"), self._weight("embeddings.LayerNorm.bias")]
-        state = self.apply("LayerNormalization", ["words", *norm], axis=-1, epsilon=config.layer_norm_epsilon)
-        for layer in range(config.layers):
+    def model(self, layers: range, *, pooled: bool) -> bytes:
+        config, state = self._config, "words"
+        if layers.start == 0:
+            norm = [self._weight(f"embeddings.LayerNorm.{part}") for part in ("weight", "bias")]
+            state = self.apply(
+                "LayerNormalization", [state, *norm], axis=-1, epsilon=config.layer_norm_epsilon
+            )
+        for layer in layers:
             state = self._feed_forward(self._attention(state, f"encoder.layer.{layer}"), layer)
         if not pooled:
             self.apply("Identity", [state], into="vectors")

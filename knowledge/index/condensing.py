@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
 import numpy.typing as npt
 
-from knowledge.index.pooling import nearness, pooled
+from knowledge.index.pooling import Numbers, near_owners
 from knowledge.types import Matrix
 
 _MARGIN = 0.05
@@ -16,8 +14,6 @@ _MARGIN = 0.05
 and 77.1 % found, with none 32 and 75.1 %."""
 _AT_ONCE = 512
 """Texts that are judged by the same others."""
-
-Numbers: TypeAlias = npt.NDArray[np.int64]
 
 
 def needed_to_find(vectors: Matrix, owners: Numbers, *, given: int, groups: Numbers) -> npt.NDArray[np.bool_]:
@@ -37,7 +33,7 @@ def needed_to_find(vectors: Matrix, owners: Numbers, *, given: int, groups: Numb
     for start in range(0, len(order), _AT_ONCE):
         rows = order[start : start + _AT_ONCE]
         by = np.concatenate([np.arange(given), np.flatnonzero(needed) + given])
-        near = pooled(_summed(vectors[rows] @ vectors[by].T, owners[by], len(groups)))
+        near = near_owners(vectors[rows] @ vectors[by].T, owners[by], len(groups))
         own = owners[rows]
         near[groups[own][:, None] != groups[None, :]] = -1
         each = np.arange(len(rows))
@@ -45,13 +41,3 @@ def needed_to_find(vectors: Matrix, owners: Numbers, *, given: int, groups: Numb
         near[each, own] = -1
         needed[rows - given] = right - near.max(axis=1) < _MARGIN
     return needed
-
-
-def _summed(cosines: Matrix, owners: Numbers, count: int) -> Matrix:
-    """The nearness of each owner; shape (rows, count)."""
-    order = np.argsort(owners, kind="stable")
-    sorted_owners = owners[order]
-    begins = np.flatnonzero(np.diff(sorted_owners, prepend=-1))
-    out = np.zeros((len(cosines), count), np.float32)
-    out[:, sorted_owners[begins]] = np.add.reduceat(nearness(cosines[:, order]), begins, axis=1)
-    return out

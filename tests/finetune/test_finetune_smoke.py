@@ -35,4 +35,6 @@ def test_the_loss_falls_and_the_figure_rises_above_the_untrained_models(
     shown = CliRunner().invoke(app, [*project, "models", "show", task, "smoke"])
     assert "on the test" in shown.stdout or "Entities found whole" in shown.stdout
     promoted = CliRunner().invoke(app, [*project, "models", "promote", task, "smoke"])
-    assert promoted.exit_code != 0
+    assert (promoted.exit_code == 0) == (task == "slots"), (
+        "intents of the demo, and feelings without 'neutral'"
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chatbot.answer.prompt import GROUNDED
-from chatbot.assemble import shipped_calibration
+from chatbot.calibrations import shipped_calibration
 from chatbot.chats import Chat, read_chats
 from chatbot.registry import CHATS, REMEMBERED, Registry, base_of, prompt_of
 from chatbot.settings import LlamaCppModel, load_settings

@@ -111,7 +111,8 @@ def _first_words(port: int, *, run: str, progress: Report) -> list[float]:
 
 def prepare(folder: Path, *, faqs: int, progress: Report) -> Mapping[str, str]:
     """A project with many FAQs and the demo's documents, calibrated; the environment to run it in."""
-    from chatbot.assemble import build_index, calibration_path, index_folder, open_knowledge
+    from chatbot.assemble import build_index, index_folder, open_knowledge
+    from chatbot.calibrations import calibration_path
     from chatbot.fitting import calibrate_project
     from chatbot.settings import load_settings
     from knowledge.import_docs import plan_import_docs

@@ -133,7 +133,8 @@ def _index(settings: Settings) -> Finding:
 
 
 def _thresholds(settings: Settings) -> Finding:
-    from chatbot.assemble import calibration_in_force, open_knowledge
+    from chatbot.assemble import open_knowledge
+    from chatbot.calibrations import calibration_in_force
 
     entries = 0 if _is_new(settings) else sum(1 for _ in open_knowledge(settings).entries())
     calibration, stale = calibration_in_force(settings, entries=entries)

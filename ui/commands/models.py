@@ -79,8 +79,6 @@ def verify(*, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-_SERVED = ("retriever", "dialogue", "rewriter")
-
 Task = Annotated[str, typer.Argument(help="What the model is for: retriever, intent, slots ...")]
 Name = Annotated[str, typer.Argument(help="'kefu models list' shows them.")]
 
@@ -174,31 +172,54 @@ def promote(
     it at once.
     """
     from chatbot.settings import load_settings
-    from chatbot.trained import trained_rewriter
     from knowledge.errors import ModelError
 
     settings = load_settings()
     model = _registry().model(task, name)
-    if task not in _SERVED:
-        raise ModelError(
-            f"The bot answers without {task} models, so '{name}' cannot be put in force. "
-            f"'kefu models show {task} {name}' tells what it can; these can be promoted: {', '.join(_SERVED)}."
-        )
     figure, after, before = model.measured
     if after < before and not force:
         raise ModelError(
             f"The {task} model '{name}' is worse than before it was trained: {figure} on what was held out is "
             f"{after:.1%}, and was {before:.1%}. Train it otherwise, or say --force."
         )
-    if task == "retriever":
-        _prepare_retriever(settings, model.folder)
-    elif task == "rewriter":
-        # What cannot be loaded and asked must not be put in force.
-        trained_rewriter(settings, model.folder)([]).complete("?", ["?"])
-    else:
-        _try_dialogue(settings, model.folder)
+    _try(settings, task, model.folder)
     _registry().promote(task, name)
     talk.print(f"{name} is in force. Undo it with 'kefu models rollback {task}'.")
+
+
+def _try(settings: Settings, task: str, folder: Path) -> None:
+    """Make what it needs, and ask it something: what cannot be loaded and asked must not be put in force."""
+    from chatbot import trained
+
+    match task:
+        case "retriever":
+            _prepare_retriever(settings, folder)
+        case "reranker":
+            _prepare_reranker(settings, folder)
+        case "dialogue":
+            _try_dialogue(settings, folder)
+        case "rewriter":
+            trained.trained_rewriter(settings, folder)([]).complete("?", ["?"])
+        case "intent":
+            _try_intents(settings, folder)
+        case "slots":
+            trained.trained_names(settings, folder)("?")
+        case "sentiment":
+            trained.trained_feelings(settings, folder)("?")
+
+
+def _try_intents(settings: Settings, folder: Path) -> None:
+    """It must know intents of the project."""
+    from chatbot.assemble import all_intents, open_knowledge
+    from chatbot.trained import trained_intents
+    from knowledge.errors import ModelError
+
+    names = trained_intents(settings, folder)("?")
+    if names.keys().isdisjoint(all_intents(open_knowledge(settings))):
+        raise ModelError(
+            f"None of what '{folder.name}' tells apart ({', '.join(list(names)[:3])} ...) is an intent of this "
+            "project. Train it on the project's own intents: 'kefu train intent' without [data]."
+        )
 
 
 def _prepare_retriever(settings: Settings, folder: Path) -> None:
@@ -213,6 +234,23 @@ def _prepare_retriever(settings: Settings, folder: Path) -> None:
         )
     with progress_bars() as report:
         remark = make_ready(settings.with_retriever(folder), progress=report)
+    if remark:
+        talk.print(remark)
+
+
+def _prepare_reranker(settings: Settings, folder: Path) -> None:
+    """Fit thresholds with its scores, which also tries it."""
+    from chatbot.fitting import fit_as_promised
+    from chatbot.trained import with_reranker
+    from knowledge.errors import ModelError
+
+    if settings.knowledge.reranker:
+        raise ModelError(
+            "kefu.toml names a reranker (knowledge.reranker), which comes before what is promoted. "
+            "Remove that line first."
+        )
+    with progress_bars() as report:
+        remark = fit_as_promised(with_reranker(settings, folder), progress=report)
     if remark:
         talk.print(remark)
 

@@ -64,7 +64,8 @@ def demo(
 
 def prepare_demo(settings: Settings, *, progress: Report) -> None:
     """Import the demo's knowledge, unless that was done before; its thresholds come with it."""
-    from chatbot.assemble import calibration_path, open_knowledge, shipped_calibration
+    from chatbot.assemble import open_knowledge
+    from chatbot.calibrations import calibration_path, shipped_calibration
     from chatbot.decide.thresholds import save_calibration
     from ui.commands.imports import import_all
 

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from ui.commands.train_dialogue import dialogue
-from ui.commands.train_encoder import intent, rewriter, sentiment, slots
+from ui.commands.train_encoder import intent, reranker, rewriter, sentiment, slots
 from ui.commands.train_preference import preference
 from ui.commands.train_search import search
 from ui.commands.training import AsJson, MLflow, Name, TensorBoard, Threads, condensing, training
@@ -35,6 +35,7 @@ app.command("intent")(intent)
 app.command("slots")(slots)
 app.command("sentiment")(sentiment)
 app.command("rewriter")(rewriter)
+app.command("reranker")(reranker)
 app.command("search")(search)
 
 

@@ -1,4 +1,4 @@
-"""kefu train intent, slots, sentiment, rewriter: what the encoder can learn to say of a text or its words."""
+"""kefu train intent, slots, sentiment, rewriter, reranker: what the encoder can learn to say of a text or its words."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from ui.terminal import out, print_json, progress_bars, talk
 if TYPE_CHECKING:
     from chatbot.evaluate.files import TaggedSentence
     from chatbot.evaluate.rewrite import FollowUp
+    from finetune.candidates import Questions
     from finetune.examples import Example, Split
     from finetune.intent import IntentRun
+    from finetune.reranker import RerankerRun
     from finetune.rewriter import RewriterRun
     from finetune.run import Making, Run
     from finetune.sentiment import SentimentRun
@@ -154,6 +156,40 @@ def rewriter(
     )
 
 
+def reranker(
+    *,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="A run.toml; finetune/runs/reranker.toml is a sample with all defaults."),
+    ] = None,
+    name: Name = None,
+    threads: Threads = 0,
+    tensorboard: TensorBoard = None,
+    mlflow: MLflow = None,
+    as_json: AsJson = False,
+) -> None:
+    """Teach the encoder to read a question together with each answer that was found, from your FAQ and chats.
+
+    It learns from the wordings of the project's FAQ and from the chats that the retriever in force remembers, and is judged
+    by what that retriever held out. 'kefu models promote reranker NAME' puts it in force. A run that was stopped goes on
+    where it was when it is started again with the same --name.
+    """
+    from finetune.reranker import RerankerRun, train_reranker
+    from finetune.run import read_run
+
+    run = read_run(config, RerankerRun, sample="reranker.toml")
+    questions = read_questions(run)
+    _teach(
+        run,
+        lambda base, making: train_reranker(questions, run, base=base, making=making),
+        name=name,
+        threads=threads,
+        tensorboard=tensorboard,
+        mlflow=mlflow,
+        as_json=as_json,
+    )
+
+
 def _teach(
     run: Run,
     train: Callable[[tuple[Path, tuple[str, str]], Making], Mapping[str, Any]],
@@ -237,6 +273,35 @@ def read_follow_ups(run: RewriterRun, root: Path) -> Split[FollowUp]:
         label=lambda one: "rewritten" if one.rewrite != one.current else "",
         seed=run.train.seed,
     )
+
+
+def read_questions(run: RerankerRun) -> Questions:
+    """What reranking is learned from: the project's wordings and chats, looked up by the retriever in force."""
+    from chatbot.assemble import all_intents, open_encoder, open_index, open_knowledge
+    from chatbot.registry import asked_of, remembered_by, unseen_by
+    from chatbot.settings import load_settings
+    from finetune.candidates import look_up
+    from knowledge.index.texts import KnowingEncoder
+
+    settings = load_settings()
+    knowledge, encoder = open_knowledge(settings), open_encoder(settings)
+    with progress_bars() as progress:
+        index = open_index(settings, knowledge, encoder, progress=progress)
+        entries, intents = index.snapshot.entries, all_intents(knowledge).values()
+        asked, held_out = (
+            [one for one in said(settings.retriever, entries, intents) if one.answers is not None]
+            for said in (remembered_by, asked_of)
+        )
+        return look_up(
+            entries,
+            asked,
+            held_out,
+            KnowingEncoder(encoder, index.snapshot.texts),
+            candidates=run.model.candidates,
+            unseen=unseen_by(settings.retriever),
+            seed=run.train.seed,
+            progress=progress,
+        )
 
 
 def read_remarks(run: SentimentRun, root: Path) -> Split[Example]:

@@ -210,3 +210,36 @@ def test_ten_examples_an_intent_are_enough_for_real_bank_questions(
 def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))
+
+
+def test_a_fine_tuned_model_counts_half_among_the_intents_it_knows() -> None:
+    alone = IntentClassifier.fit(INTENTS, FakeEncoder(), negatives=NEGATIVES)
+    query = "has my refund shipped"
+    sure = {"order_status": 0.001, "refund": 0.999, "unknown": 0.0}
+    mixed = IntentClassifier.fit(INTENTS, FakeEncoder(), negatives=NEGATIVES, tuned=lambda _: sure)
+    contrary = IntentClassifier.fit(
+        INTENTS,
+        FakeEncoder(),
+        negatives=NEGATIVES,
+        tuned=lambda _: {"order_status": 0.999, "refund": 0.001},
+    )
+
+    before, after, other = (one.classify(query) for one in (alone, mixed, contrary))
+
+    assert after.scores["refund"] >= before.scores["refund"]
+    assert other.scores.get("order_status", 0) > before.scores.get("order_status", 0)
+    assert after.intent == "refund"
+    assert after.scores.get("smalltalk.thanks", 0) <= 0.2, "what it does not know keeps its share"
+
+
+def test_a_fine_tuned_model_is_not_asked_what_is_known_word_for_word() -> None:
+    asked: list[str] = []
+
+    def tuned(text: str) -> dict[str, float]:
+        asked.append(text)
+        return {"refund": 1.0}
+
+    classifier = IntentClassifier.fit(INTENTS, FakeEncoder(), negatives=NEGATIVES, tuned=tuned)
+
+    assert classifier.classify("where is my order").intent == "order_status"
+    assert asked == []

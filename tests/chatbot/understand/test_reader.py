@@ -339,3 +339,30 @@ def test_a_reader_of_chats_says_what_the_message_is_read_after() -> None:
     assert later.read_as == "so where is it then < where is my order < KF20260311"
     assert (later.intent, later.other_reading, later.stays) == ("order_status", "", False)
     assert (known.intent, known.read_as) == ("cancel_order", "")
+
+
+def test_names_that_a_model_found_fill_slots_that_nothing_else_could() -> None:
+    intents = [STATUS, CANCEL]
+    names = {"name": ["Ada Wong"], "order_id": ["number 20260311"], "other": ["x"]}
+    reader = Reader(
+        intents=intents,
+        classifier=IntentClassifier.fit(intents, FakeEncoder()),
+        named=lambda text: names if "Ada" in text else {},
+    )
+
+    unasked = read(reader, "cancel my order, it is Ada Wong's, number 20260311")
+    waiting = asked("cancel my order", "cancel_order", "name", order_id=FIRST)
+    answer = read(reader, "well you know that would have to be Ada Wong", waiting)
+    otherwise = read(reader, "Bob Lee", waiting)
+
+    assert unasked.slots == {"name": "Ada Wong", "order_id": "KF20260311"}
+    assert answer.slots["name"] == "Ada Wong"
+    assert otherwise.slots["name"] == "Bob Lee"
+
+
+def test_feelings_may_be_told_by_a_model() -> None:
+    reader = Reader(
+        intents=[STATUS], classifier=IntentClassifier.fit([STATUS], FakeEncoder()), feeling=lambda _: -0.45
+    )
+
+    assert read(reader, "where is my order").sentiment == -0.45

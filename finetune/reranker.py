@@ -1,0 +1,164 @@
+"""Fine-tune the encoder to read a question and an answer together: kefu train reranker.
+
+Read from top to bottom: settings, the run, its figures, its card; the network stands in reranking.py, what it learns from
+in candidates.py.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from finetune.candidates import Question, Questions
+from finetune.classifier import SHOWN, TaskTable
+from finetune.encoder import LearningEncoder
+from finetune.learning import Pace
+from finetune.reranking import PairScorer, found_first, train
+from finetune.run import Making, Run, described, digest, model_card, new_model, outcome, write_model
+from knowledge.types import Matrix
+
+TASK = "reranker"
+_SHARES = (0.0, 5.0, 10.0, 20.0, 40.0, 80.0)
+"""What a cosine counts beside the network's score; the best on the validation part is taken for the figures."""
+
+
+class RerankerTable(TaskTable):
+    """[model]: which part of the encoder learns, and how."""
+
+    first_layer: int = Field(8, ge=1)
+    """From which on question and answer are read together."""
+    candidates: int = Field(5, ge=2, le=50)
+    """Answers that are read with each question: as many as the bot looks at."""
+
+
+class RerankerPace(Pace):
+    """[train]: how long and how fast to learn."""
+
+    epochs: int = Field(2, ge=1, le=100)
+    batch_size: int = Field(16, ge=2, le=1024)
+    """Questions, each with all of its candidates."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Of the LoRA inputs."""
+    lead: float = 0.1
+    """Questions whose answer leads by more, in cosine, are not learned from: they teach nothing."""
+
+
+class RerankerRun(Run):
+    """A run.toml of this task."""
+
+    task: ClassVar[str] = TASK
+    model: RerankerTable = RerankerTable()
+    train: RerankerPace = RerankerPace()
+
+
+def train_reranker(
+    questions: Questions,
+    run: RerankerRun,
+    *,
+    base: tuple[Path, tuple[str, str]],
+    making: Making,
+) -> Mapping[str, Any]:
+    """Train a reranker and put it among the project's models; its metrics.
+
+    What it is compared with is the retriever alone, in whose order the answers come.
+
+    Args:
+        questions: To learn from and be judged by.
+        run: The settings.
+        base: Folder of the encoder, and its prefixes of queries and passages.
+        making: Where the model goes.
+
+    Raises:
+        ModelError: The encoder cannot be trained, or the name is taken.
+    """
+    begun = time.monotonic()
+    hard = [one.with_right() for one in questions.learn if one.lead <= run.train.lead]
+    about = described(TASK, {**questions.counts, "learned_from": len(hard)}, _data(questions), run)
+    seed, belongs, model = run.train.seed, about["data_sha256"], run.model
+    with new_model(making, TASK, belongs=belongs, seed=seed) as (place, kept):
+        encoder = LearningEncoder(
+            *base,
+            first=model.first_layer,
+            rank=model.rank,
+            longest=model.longest,
+            dropout=run.train.dropout,
+            fast=True,
+        )
+        network = PairScorer(encoder, questions.passages, progress=making.progress)
+        learned = train(network, hard, questions.valid, run.train, checkpoints=kept, progress=making.progress)
+        network.save(place)
+        network.load(place)
+        read = [
+            network.scores(network.read(part, progress=making.progress), part)
+            for part in (questions.valid, questions.test)
+        ]
+        share = max(
+            _SHARES,
+            key=lambda share: found_first(questions.valid, _with_near(questions.valid, read[0], share)),
+        )
+        together = _with_near(questions.test, read[1], share)
+        before = {"p_at_1": found_first(questions.test, [one.near for one in questions.test])}
+        after = {
+            "p_at_1": found_first(questions.test, together),
+            "alone": found_first(questions.test, read[1]),
+        }
+        metrics = {**about, **outcome("p_at_1", before, after, learned), "beside_cosine": share}
+        metrics["reachable"] = _reachable(questions.test)
+        metrics["seconds"] = round(time.monotonic() - begun)
+        metrics["changed"] = _changed(questions, together)
+        write_model(place, run, metrics, _card(making.name, metrics))
+    return metrics
+
+
+def _data(questions: Questions) -> Mapping[str, Any]:
+    parts = (questions.learn, questions.valid, questions.test)
+    texts = [(one.text, one.found, sorted(one.right)) for part in parts for one in part]
+    about = {"file": "knowledge of the project", "examples": len(texts)}
+    return {"train": {**about, "sha256": digest([texts, [asdict(one) for one in questions.passages]])}}
+
+
+def _with_near(questions: Sequence[Question], scores: Matrix, share: float) -> Matrix:
+    """The network's score, and how near the retriever has it."""
+    both: Matrix = scores + share * np.array([one.near for one in questions], np.float32)
+    return both
+
+
+def _reachable(questions: Sequence[Question]) -> float:
+    """Share of the questions that something answers of which the retriever finds a right answer at all."""
+    found = [bool(one.right & set(one.found)) for one in questions if one.right]
+    return sum(found) / max(1, len(found))
+
+
+def _changed(questions: Questions, scores: Matrix) -> list[dict[str, str]]:
+    """Test questions of which another answer comes first than before; a few, for people to look at."""
+    titles = [passage.title for passage in questions.passages]
+    rows = []
+    for one, own in zip(questions.test, scores, strict=True):
+        was, now = one.found[0], one.found[int(np.argmax(own))]
+        if was != now:
+            gold = titles[min(one.right)] if one.right else "(nothing)"
+            rows.append({"text": one.text, "gold": gold, "before": titles[was], "after": titles[now]})
+    return rows[:SHOWN]
+
+
+def _card(name: str, metrics: Mapping[str, Any]) -> str:
+    before, after, counts = metrics["test_before"], metrics["test"], metrics["examples"]
+    return model_card(
+        f"Reranker {name}",
+        f"Reads a question together with each answer that was found, learned by the encoder from {counts['learned_from']} of "
+        f"{counts['learn']} questions;\n{counts['valid']} chose the epoch, {counts['test']} were kept for the figures.",
+        points=[
+            (
+                f"Right first: {before['p_at_1']:.1%} in the retriever's order, {after['alone']:.1%} in the reranker's, "
+                f"{after['p_at_1']:.1%} by both; {metrics['reachable']:.1%} are found at all."
+            ),
+            "It holds what the FAQ says, so it has its licence; the encoder keeps its own.",
+        ],
+        metrics=metrics,
+    )

@@ -1,0 +1,154 @@
+"""The network of the reranker: question and answer read apart below, together above, and one number comes out.
+
+What the lower layers give for a text never changes, so it is computed once; in service the answers' part is kept.
+Source: Nogueira & Cho (2019) for reading both together, MacAvaney et al. (2020) for beginning late.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from chatbot.registry import HEAD
+from finetune.candidates import Question
+from finetune.encoder import LearningEncoder
+from finetune.learning import Checkpoints, Learned, Pace, Work, learn
+from finetune.wordings import Text
+from knowledge.rerank import text_of
+from knowledge.types import Matrix, Passage, Progress
+
+_TOGETHER = 16
+"""Pairs of like length that go through together."""
+
+
+class PairScorer(nn.Module):  # type: ignore[misc]  # torch is Any to the type checker
+    """How much an answer speaks for a question: log-odds against "nothing stored answers".
+
+    Args:
+        encoder: Of which the upper layers learn to read both together.
+        passages: The answers.
+        progress: Told while they are read.
+    """
+
+    def __init__(self, encoder: LearningEncoder, passages: Sequence[Passage], *, progress: Progress) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Linear(3 * encoder.width, 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        self._passages = encoder.below(
+            [Text(text_of(passage), 0, stored=True) for passage in passages], progress=progress
+        )
+
+    def read(self, questions: Sequence[Question], *, progress: Progress) -> list[Tensor]:
+        """What the lower layers give for the questions."""
+        return self.encoder.below([Text(question.text, 0) for question in questions], progress=progress)
+
+    def forward(self, states: Sequence[Tensor], found: Sequence[Sequence[int]]) -> Tensor:
+        """Scores of what was found for each question, shape (questions, found); all have found as many."""
+        pairs = [
+            (state, self._passages[place])
+            for state, places in zip(states, found, strict=True)
+            for place in places
+        ]
+        order = sorted(range(len(pairs)), key=lambda row: len(pairs[row][0]) + len(pairs[row][1]))
+        parts = [order[start : start + _TOGETHER] for start in range(0, len(order), _TOGETHER)]
+        scores = torch.cat([self._score([pairs[row] for row in rows]) for rows in parts])
+        return scores[torch.tensor(order).argsort()].reshape(len(states), -1)
+
+    def _score(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        read = self.encoder.above([torch.cat(pair) for pair in pairs])
+        place = torch.arange(read.shape[1])[None, :]
+        ends, begins = (
+            torch.tensor(ends)[:, None]
+            for ends in ([len(one) + len(other) for one, other in pairs], [len(one) for one, _ in pairs])
+        )
+        asked, told = (
+            (read * seen[:, :, None]).sum(1) / seen.sum(1, keepdim=True)
+            for seen in ((place < begins).float(), ((place >= begins) & (place < ends)).float())
+        )
+        scores: Tensor = self.head(torch.cat([asked, told, asked * told], dim=1))[:, 0]
+        return scores
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def scores(self, states: Sequence[Tensor], questions: Sequence[Question]) -> Matrix:
+        """`forward` without dropout, float32, shape (questions, found)."""
+        self.eval()
+        blocks = [
+            self(states[start : start + 32], [one.found for one in questions[start : start + 32]])
+            .cpu()
+            .numpy()
+            for start in range(0, len(questions), 32)
+        ]
+        return np.concatenate(blocks)
+
+    def save(self, folder: Path) -> None:
+        """Write what learned."""
+        self.encoder.save(folder)
+        save_file(
+            {name: weight.detach().contiguous() for name, weight in self.head.named_parameters()},
+            str(folder / HEAD),
+        )
+
+    def load(self, folder: Path) -> None:
+        """Take what `save` wrote."""
+        self.encoder.load(folder)
+        self.head.load_state_dict(load_file(str(folder / HEAD)))
+
+
+def train(
+    network: PairScorer,
+    learned_from: Sequence[Question],
+    held_out: Sequence[Question],
+    pace: Pace,
+    *,
+    checkpoints: Checkpoints,
+    progress: Progress,
+) -> Learned:
+    """Learn; the weights of the epoch that put the right answer first most often stay.
+
+    Args:
+        network: Has not learned yet.
+        learned_from: Questions with what was found for them.
+        held_out: The same, never learned from.
+        pace: How long and how fast.
+        checkpoints: Where the run is kept.
+        progress: Told what is being done.
+    """
+    states, judged = (network.read(part, progress=progress) for part in (learned_from, held_out))
+
+    def loss(rows: Sequence[int]) -> Tensor:
+        asked = [learned_from[row] for row in rows]
+        scores = network([states[row] for row in rows], [one.found for one in asked])
+        every = torch.cat([torch.zeros(len(rows), 1), scores], dim=1)  # first: nothing answers
+        right = torch.tensor([[not one.right, *(place in one.right for place in one.found)] for one in asked])
+        return (every.logsumexp(1) - every.masked_fill(~right, -math.inf).logsumexp(1)).mean()
+
+    work = Work(
+        network=network,
+        what="Fine-tuning the reranker",
+        steps=math.ceil(len(states) / pace.batch_size),
+        batches=lambda epoch: _batches(states, pace, epoch=epoch),
+        loss=loss,
+        judge=lambda: found_first(held_out, network.scores(judged, held_out)),
+        before=found_first(held_out, [one.near for one in held_out]),
+    )
+    return learn(work, pace, checkpoints=checkpoints, progress=progress)
+
+
+def found_first(questions: Sequence[Question], scores: Sequence[Sequence[float]] | Matrix) -> float:
+    """Share of the questions that something answers for which the best scored does."""
+    first = [one.first_is_right(own) for one, own in zip(questions, scores, strict=True) if one.right]
+    return sum(first) / max(1, len(first))
+
+
+def _batches(states: Sequence[Tensor], pace: Pace, *, epoch: int) -> Iterator[list[int]]:
+    order = np.random.default_rng((pace.seed, epoch)).permutation(len(states))
+    for part in np.array_split(order, math.ceil(len(order) / pace.batch_size)):
+        yield part.tolist()
