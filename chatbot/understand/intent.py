@@ -54,6 +54,11 @@ _SHOWN = 3
 _IN_PASSING = frozenset(f"{SMALLTALK}{kind}" for kind in ("bot_identity", "how_are_you", "praise", "thanks"))
 """Small talk that means the same in the middle of a conversation, where its chats tell nothing of it: of 3,213 questions
 in chats four are taken for it."""
+_TUNED_COUNTS = 3.0
+"""What a fine-tuned model's logarithms count: it says .65 where the head says .96, and both are right as often. On BANKING77
+with 10 examples an intent the head alone is right for 80.5 %, its probability's Brier score .119; with 1: 81.1 %, .115; with
+3: 81.3 %, .110; with 6: 82.8 %, .115."""
+_LEAST = 1e-6
 _SAME = 0.9995
 """Cosine from which a query and a known sentence are one."""
 
@@ -132,7 +137,7 @@ class IntentClassifier:
             knowing: The encoder over an index, which has most of these vectors already; None takes `encoder`.
             seed: Of the sample and the folds.
             folder: Where the result is kept and found again, so that a restart encodes nothing.
-            tuned: A fine-tuned model's P(intent) of a message, which counts half where it is read alone.
+            tuned: A fine-tuned model's P(intent) of a message, which is asked where it is read alone.
         """
         wordings = _wordings_of(intents)
         outside = frozenset(map(normalise, negatives)) - wordings.keys()
@@ -226,15 +231,16 @@ class IntentClassifier:
         return Guess(self._names[order[0]], confidence, scores)
 
     def _with_tuned(self, probabilities: Matrix, tuned: Mapping[str, float]) -> Matrix:
-        """The intents that the fine-tuned model knows share what they have together anew: the geometric mean of both.
+        """The intents that the fine-tuned model knows share what they have together anew, by the product of both.
 
         How sure it is that there is an intent at all is left to the head, which knows what is none.
         """
         known = [place for place, name in enumerate(self._names) if name in tuned]
         own = probabilities[0, known]
-        both = np.sqrt(own * np.array([tuned[self._names[place]] for place in known], np.float32))
+        said = np.array([tuned[self._names[place]] for place in known], np.float32)
+        both = np.maximum(own, _LEAST) * np.maximum(said, _LEAST) ** _TUNED_COUNTS
         mixed = probabilities.copy()
-        mixed[0, known] = both * (own.sum() / max(float(both.sum()), 1e-9))
+        mixed[0, known] = both * (own.sum() / max(float(both.sum()), 1e-30))
         return mixed
 
 

@@ -212,7 +212,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_fine_tuned_model_counts_half_among_the_intents_it_knows() -> None:
+def test_a_fine_tuned_model_has_its_say_among_the_intents_it_knows() -> None:
     alone = IntentClassifier.fit(INTENTS, FakeEncoder(), negatives=NEGATIVES)
     query = "has my refund shipped"
     sure = {"order_status": 0.001, "refund": 0.999, "unknown": 0.0}
