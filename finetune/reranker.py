@@ -24,8 +24,6 @@ from finetune.run import Making, Run, described, digest, model_card, new_model, 
 from knowledge.types import Matrix
 
 TASK = "reranker"
-_SHARES = (0.0, 5.0, 10.0, 20.0, 40.0, 80.0)
-"""What a cosine counts beside the network's score; the best on the validation part is taken for the figures."""
 
 
 class RerankerTable(TaskTable):
@@ -45,8 +43,10 @@ class RerankerPace(Pace):
     """Questions, each with all of its candidates."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Of the LoRA inputs."""
-    lead: float = 0.1
+    lead: float = 0.05
     """Questions whose answer leads by more, in cosine, are not learned from: they teach nothing."""
+    most: int = Field(10_000, ge=1)
+    """Questions that are learned from; of more, a sample."""
 
 
 class RerankerRun(Run):
@@ -78,7 +78,7 @@ def train_reranker(
         ModelError: The encoder cannot be trained, or the name is taken.
     """
     begun = time.monotonic()
-    hard = [one.with_right() for one in questions.learn if one.lead <= run.train.lead]
+    hard = _hard(questions.learn, run.train)
     about = described(TASK, {**questions.counts, "learned_from": len(hard)}, _data(questions), run)
     seed, belongs, model = run.train.seed, about["data_sha256"], run.model
     with new_model(making, TASK, belongs=belongs, seed=seed) as (place, kept):
@@ -94,26 +94,24 @@ def train_reranker(
         learned = train(network, hard, questions.valid, run.train, checkpoints=kept, progress=making.progress)
         network.save(place)
         network.load(place)
-        read = [
-            network.scores(network.read(part, progress=making.progress), part)
-            for part in (questions.valid, questions.test)
-        ]
-        share = max(
-            _SHARES,
-            key=lambda share: found_first(questions.valid, _with_near(questions.valid, read[0], share)),
+        scores = network.scores(network.read(questions.test, progress=making.progress), questions.test)
+        before, after = (
+            {"p_at_1": found_first(questions.test, order)}
+            for order in ([one.near for one in questions.test], scores)
         )
-        together = _with_near(questions.test, read[1], share)
-        before = {"p_at_1": found_first(questions.test, [one.near for one in questions.test])}
-        after = {
-            "p_at_1": found_first(questions.test, together),
-            "alone": found_first(questions.test, read[1]),
-        }
-        metrics = {**about, **outcome("p_at_1", before, after, learned), "beside_cosine": share}
+        metrics = {**about, **outcome("p_at_1", before, after, learned)}
         metrics["reachable"] = _reachable(questions.test)
         metrics["seconds"] = round(time.monotonic() - begun)
-        metrics["changed"] = _changed(questions, together)
+        metrics["changed"] = _changed(questions, scores)
         write_model(place, run, metrics, _card(making.name, metrics))
     return metrics
+
+
+def _hard(questions: Sequence[Question], pace: RerankerPace) -> list[Question]:
+    """Those that the retriever is not sure of, at most so many."""
+    hard = [one.with_right() for one in questions if one.lead <= pace.lead]
+    chosen = np.random.default_rng(pace.seed).permutation(len(hard))[: pace.most]
+    return [hard[place] for place in sorted(chosen)]
 
 
 def _data(questions: Questions) -> Mapping[str, Any]:
@@ -121,12 +119,6 @@ def _data(questions: Questions) -> Mapping[str, Any]:
     texts = [(one.text, one.found, sorted(one.right)) for part in parts for one in part]
     about = {"file": "knowledge of the project", "examples": len(texts)}
     return {"train": {**about, "sha256": digest([texts, [asdict(one) for one in questions.passages]])}}
-
-
-def _with_near(questions: Sequence[Question], scores: Matrix, share: float) -> Matrix:
-    """The network's score, and how near the retriever has it."""
-    both: Matrix = scores + share * np.array([one.near for one in questions], np.float32)
-    return both
 
 
 def _reachable(questions: Sequence[Question]) -> float:
@@ -155,8 +147,8 @@ def _card(name: str, metrics: Mapping[str, Any]) -> str:
         f"{counts['learn']} questions;\n{counts['valid']} chose the epoch, {counts['test']} were kept for the figures.",
         points=[
             (
-                f"Right first: {before['p_at_1']:.1%} in the retriever's order, {after['alone']:.1%} in the reranker's, "
-                f"{after['p_at_1']:.1%} by both; {metrics['reachable']:.1%} are found at all."
+                f"Right first: {before['p_at_1']:.1%} in the retriever's order, {after['p_at_1']:.1%} in the reranker's; "
+                f"{metrics['reachable']:.1%} are found at all."
             ),
             "It holds what the FAQ says, so it has its licence; the encoder keeps its own.",
         ],

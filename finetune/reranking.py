@@ -23,12 +23,14 @@ from finetune.wordings import Text
 from knowledge.rerank import text_of
 from knowledge.types import Matrix, Passage, Progress
 
+_SHARPNESS = 30.0
+"""Cosine to logit."""
 _TOGETHER = 16
 """Pairs of like length that go through together."""
 
 
 class PairScorer(nn.Module):  # type: ignore[misc]  # torch is Any to the type checker
-    """How much an answer speaks for a question: log-odds against "nothing stored answers".
+    """How much more an answer speaks for a question than its nearness tells; "nothing stored answers" is an option, too.
 
     Args:
         encoder: Of which the upper layers learn to read both together.
@@ -42,6 +44,7 @@ class PairScorer(nn.Module):  # type: ignore[misc]  # torch is Any to the type c
         self.head = nn.Linear(3 * encoder.width, 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        self.near = nn.Parameter(torch.tensor(1.0))  # so that it begins with the retriever's order
         self._passages = encoder.below(
             [Text(text_of(passage), 0, stored=True) for passage in passages], progress=progress
         )
@@ -50,17 +53,23 @@ class PairScorer(nn.Module):  # type: ignore[misc]  # torch is Any to the type c
         """What the lower layers give for the questions."""
         return self.encoder.below([Text(question.text, 0) for question in questions], progress=progress)
 
-    def forward(self, states: Sequence[Tensor], found: Sequence[Sequence[int]]) -> Tensor:
+    def forward(self, states: Sequence[Tensor], asked: Sequence[Question]) -> Tensor:
         """Scores of what was found for each question, shape (questions, found); all have found as many."""
         pairs = [
             (state, self._passages[place])
-            for state, places in zip(states, found, strict=True)
-            for place in places
+            for state, one in zip(states, asked, strict=True)
+            for place in one.found
         ]
         order = sorted(range(len(pairs)), key=lambda row: len(pairs[row][0]) + len(pairs[row][1]))
         parts = [order[start : start + _TOGETHER] for start in range(0, len(order), _TOGETHER)]
         scores = torch.cat([self._score([pairs[row] for row in rows]) for rows in parts])
         return scores[torch.tensor(order).argsort()].reshape(len(states), -1)
+
+    def with_near(self, scores: Tensor, asked: Sequence[Question]) -> Tensor:
+        """The scores with how much nearer each answer is than the others; 0 for "nothing stored answers" before them."""
+        near = torch.tensor([one.near for one in asked])
+        both = scores + _SHARPNESS * self.near * (near - near.max(1, keepdim=True)[0])
+        return torch.cat([torch.zeros(len(asked), 1), both], dim=1)
 
     def _score(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         read = self.encoder.above([torch.cat(pair) for pair in pairs])
@@ -78,28 +87,32 @@ class PairScorer(nn.Module):  # type: ignore[misc]  # torch is Any to the type c
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def scores(self, states: Sequence[Tensor], questions: Sequence[Question]) -> Matrix:
-        """`forward` without dropout, float32, shape (questions, found)."""
+        """`with_near` without "nothing" and without dropout, float32, shape (questions, found)."""
         self.eval()
-        blocks = [
-            self(states[start : start + 32], [one.found for one in questions[start : start + 32]])
-            .cpu()
-            .numpy()
-            for start in range(0, len(questions), 32)
-        ]
+        blocks = []
+        for start in range(0, len(questions), 32):
+            asked = questions[start : start + 32]
+            blocks.append(self.with_near(self(states[start : start + 32], asked), asked)[:, 1:].cpu().numpy())
         return np.concatenate(blocks)
 
     def save(self, folder: Path) -> None:
         """Write what learned."""
         self.encoder.save(folder)
         save_file(
-            {name: weight.detach().contiguous() for name, weight in self.head.named_parameters()},
+            {
+                "near": self.near.detach(),
+                **{name: weight.detach() for name, weight in self.head.named_parameters()},
+            },
             str(folder / HEAD),
         )
 
     def load(self, folder: Path) -> None:
         """Take what `save` wrote."""
         self.encoder.load(folder)
-        self.head.load_state_dict(load_file(str(folder / HEAD)))
+        stored = load_file(str(folder / HEAD))
+        with torch.no_grad():
+            self.near.copy_(stored.pop("near"))
+        self.head.load_state_dict(stored)
 
 
 def train(
@@ -125,8 +138,7 @@ def train(
 
     def loss(rows: Sequence[int]) -> Tensor:
         asked = [learned_from[row] for row in rows]
-        scores = network([states[row] for row in rows], [one.found for one in asked])
-        every = torch.cat([torch.zeros(len(rows), 1), scores], dim=1)  # first: nothing answers
+        every = network.with_near(network([states[row] for row in rows], asked), asked)
         right = torch.tensor([[not one.right, *(place in one.right for place in one.found)] for one in asked])
         return (every.logsumexp(1) - every.masked_fill(~right, -math.inf).logsumexp(1)).mean()
 
