@@ -281,3 +281,42 @@ def test_one_that_finds_less_than_before_is_not_promoted(
     assert refused.exit_code != 0
     assert "worse than before" in str(refused.exception)
     assert not Registry(shop / "models").model("reranker", "worse").promoted
+
+
+# The command.
+
+
+def test_the_commands_train_it_and_put_it_in_force(
+    trained: tuple[Base, Path, dict[str, object]], tmp_path: Path
+) -> None:
+    shop = project(tmp_path / "shop", trained[0])
+    rows = [
+        f"{thing}-{kind},{frame.format(thing)},{'##'.join(f'{kind} {word} {thing}' for word in ('my', 'send', 'about', 'please', 'is'))},{thing} goes out"
+        for thing in THINGS
+        for kind, frame in (("where", "where is {}"), ("send", "send {}"))
+    ]
+    (tmp_path / "faq.csv").write_text("\n".join(["id,question,similar_questions,answer", *rows]), "utf-8")
+    (tmp_path / "run.toml").write_text(
+        "[model]\nfirst_layer = 1\nrank = 4\nlongest = 16\ncandidates = 3\n[train]\nepochs = 1\nlead = 1.0\nmost = 20\n"
+    )
+    kefu = ["--project", str(shop)]
+
+    imported = CliRunner().invoke(app, [*kefu, "import", "faq", str(tmp_path / "faq.csv")])
+    learned = CliRunner().invoke(
+        app,
+        [*kefu, "train", "reranker", "--config", str(tmp_path / "run.toml"), "--name", "a", "--json"],
+    )
+    promoted = CliRunner().invoke(app, [*kefu, "models", "promote", "reranker", "a", "--force"])
+
+    assert imported.exit_code == 0, imported.output
+    assert learned.exit_code == 0, learned.output
+    metrics = json.loads(learned.stdout[learned.stdout.index("{\n") :])
+    assert metrics["examples"]["learned_from"] == 20
+    assert metrics["examples"]["learn"] + metrics["examples"]["valid"] + metrics["examples"]["test"] == 132
+    assert promoted.exit_code == 0, promoted.output
+    settings = load_settings(shop)
+    fitted = json.loads(calibration_path(settings).read_text("utf-8"))
+    assert calibration_path(settings).name == "calibration-a.json"
+    assert "reranked" in fitted["curves"]["en"]["weights"]
+    CliRunner().invoke(app, [*kefu, "models", "rollback", "reranker"])
+    assert calibration_path(settings).name == "calibration.json"
