@@ -290,8 +290,10 @@ def test_the_commands_train_it_and_put_it_in_force(
     trained: tuple[Base, Path, dict[str, object]], tmp_path: Path
 ) -> None:
     shop = project(tmp_path / "shop", trained[0])
+    words = ("my", "about", "please", "is", "ask", "tell", "it", "goes", "out")
     rows = [
-        f"{thing}-{kind},{frame.format(thing)},{'##'.join(f'{kind} {word} {thing}' for word in ('my', 'send', 'about', 'please', 'is'))},{thing} goes out"
+        f"{thing}-{kind},{frame.format(thing)},"
+        f"{'##'.join(f'{kind} {word} {thing}' for word in words)},{thing} goes out"
         for thing in THINGS
         for kind, frame in (("where", "where is {}"), ("send", "send {}"))
     ]
@@ -312,8 +314,9 @@ def test_the_commands_train_it_and_put_it_in_force(
     assert learned.exit_code == 0, learned.output
     metrics = json.loads(learned.stdout[learned.stdout.index("{\n") :])
     assert metrics["examples"]["learned_from"] == 20
-    assert metrics["examples"]["learn"] + metrics["examples"]["valid"] + metrics["examples"]["test"] == 132
+    assert metrics["examples"]["learn"] + metrics["examples"]["valid"] + metrics["examples"]["test"] == 228
     assert promoted.exit_code == 0, promoted.output
+    assert "Thresholds" not in promoted.output, promoted.output
     settings = load_settings(shop)
     fitted = json.loads(calibration_path(settings).read_text("utf-8"))
     assert calibration_path(settings).name == "calibration-a.json"
