@@ -36,6 +36,7 @@ from chatbot.sites.visitors import VisitorStore
 from chatbot.trained import (
     feelings_in_force,
     intents_in_force,
+    learned_in_force,
     names_in_force,
     reranked,
     rewriter_in_force,
@@ -358,6 +359,7 @@ def _stages(
             "kefu": installed("kefu"),
             "encoder": encoder.fingerprint,
             "dialogue_model": str(getattr(chat, "model", "none")),
+            **learned_in_force(settings),
         },
         suggestions={language: starters(intents.values(), language) for language in ("zh", "en")},
     )

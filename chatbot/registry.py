@@ -104,6 +104,10 @@ class Registry:
         names = self._read().get(task, [])
         return self._folder / task / names[-1] if names else None
 
+    def in_force(self) -> dict[str, str]:
+        """Task -> name of what is promoted, whether or not it is still there."""
+        return {task: names[-1] for task, names in self._read().items() if names}
+
     def promote(self, task: str, name: str) -> None:
         """Put a model in force.
 

@@ -126,6 +126,16 @@ def _open_encoder(base: Path, folder: Path) -> TokenEncoder:
     return TokenEncoder(base, folder, longest=longest, arithmetic=fastest_arithmetic())
 
 
+def learned_in_force(settings: Settings) -> dict[str, str]:
+    """Task -> name of the model in force, of those that read messages; a turn records them."""
+    promoted = Registry(settings.models_folder).in_force()
+    reranker = reranker_in_force(settings)
+    found = {
+        task: promoted[task] for task in ("rewriter", "intent", "slots", "sentiment") if task in promoted
+    }
+    return found | ({"reranker": reranker.name} if reranker else {})
+
+
 def reranker_in_force(settings: Settings) -> Path | None:
     """Folder of the reranker: named in the settings, or promoted; None where there is none."""
     return settings.knowledge.reranker or Registry(settings.models_folder).promoted("reranker")

@@ -17,6 +17,7 @@ from chatbot.settings import Settings, load_settings
 from chatbot.trained import (
     feelings_in_force,
     intents_in_force,
+    learned_in_force,
     names_in_force,
     trained_feelings,
     trained_intents,
@@ -200,6 +201,14 @@ def test_what_is_promoted_is_in_force_and_goes_with_a_rollback(settings: Setting
 
     assert promoted.exit_code == 0, promoted.output
     assert names_in_force(settings)("ship rug to Paris") == {"thing": ["rug"], "city": ["Paris"]}
+    assert learned_in_force(settings) == {"slots": "first"}
+    assert "slots first" in CliRunner().invoke(app, [*project, "doctor"]).output
+    labels = (tagger / "labels.json").read_text("utf-8")
+    (tagger / "labels.json").write_text("[]")
+    damaged = CliRunner().invoke(app, [*project, "doctor"])
+    assert damaged.exit_code == 1
+    assert "labels.json" in damaged.output
+    (tagger / "labels.json").write_text(labels, "utf-8")
     CliRunner().invoke(app, [*project, "models", "rollback", "slots"])
     assert names_in_force(settings)("ship rug to Paris") == {}
 

@@ -67,6 +67,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     )
     checks: dict[str, Callable[[Settings], Finding]] = {
         "models": _models,
+        "trained": _trained,
         "database": _database,
         "index": _index,
         "thresholds": _thresholds,
@@ -92,6 +93,20 @@ def _models(settings: Settings) -> Finding:
     if findings:
         return Finding("models", "problem", f"{findings[0]} Run 'kefu models prepare'.")
     return Finding("models", "ok", f"whole, in {settings.project.models_cache}")
+
+
+def _trained(settings: Settings) -> Finding:
+    """What was promoted must be there and whole."""
+    from chatbot.registry import Registry
+
+    registry = Registry(settings.models_folder)
+    promoted = registry.in_force()
+    for task, name in promoted.items():
+        registry.model(task, name)
+    names = ", ".join(f"{task} {name}" for task, name in promoted.items())
+    return Finding(
+        "trained", "ok", f"in force: {names}" if names else "none in force, the default models serve"
+    )
 
 
 def _database(settings: Settings) -> Finding:
