@@ -22,8 +22,10 @@ from knowledge.types import Encoder, Entry, Matrix, Passage, Progress
 _AT_ONCE = 256
 """Questions that are looked up together."""
 _FEWEST = 8
+_MOST_JUDGED = 1000
+"""Questions that judge each epoch; the others of what is held out are the test."""
 _HELD_OUT = 0.2
-"""Share of the wordings, where the retriever held none out."""
+"""Share of the wordings, where the retriever held nothing out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,8 @@ def look_up(
         held_out: Messages of chats that it did not.
         encoder: Of the retriever in force.
         candidates: How many are found for each.
-        unseen: Wordings that the retriever did not learn from; None: a fifth is held out here.
+        unseen: Wordings that the retriever did not learn from; where there are none, and no `held_out`, a fifth is held
+            out here.
         seed: Chooses which, and which of the held-out ones judge the epochs.
         progress: Told what is being done.
 
@@ -113,9 +116,10 @@ def look_up(
         for place, entry in enumerate(stored)
         for question in entry.questions
     ]
-    if unseen is None:
+    if not held_out and not (unseen and any(one.text in unseen for one in worded)):
         unseen = frozenset(one.text for one in worded if rng.random() < _HELD_OUT)
     learned = [_said(one, places) for one in asked]
+    unseen = unseen or frozenset()
     known = [one for one in worded if one.text not in unseen] + [one for one in learned if one.place >= 0]
     nothing = [one for one in learned if one.place < 0]
     fresh = [one for one in worded if one.text in unseen] + [_said(one, places) for one in held_out]
@@ -129,7 +133,7 @@ def look_up(
         ]
         for part, queries in zip((known, nothing, fresh), vectors, strict=True)
     ]
-    order, half = rng.permutation(len(fresh)).tolist(), len(fresh) // 2
+    order, half = rng.permutation(len(fresh)).tolist(), min(len(fresh) // 2, _MOST_JUDGED)
     return Questions(
         tuple(entry.passage for entry in stored),
         (*found[0], *found[1]),
