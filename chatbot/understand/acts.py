@@ -173,6 +173,11 @@ _QUESTION_EN = re.compile(
     r"\?\s*$|^\W*(?:(?:and|but|so|ok|okay|well|also|then)\W+)*(?:(?:un)?till? |since |from )?(?:what|when|where|which|who|whose|why|how|can|could|do|does|did|is|are|was|were|will|would|should|may|have|has)\b",
     re.IGNORECASE,
 )
+_NEW_SUBJECT = re.compile(
+    r"^\W*(?:[^,，。.!！?？]{0,12}[,，。.!！]\s*)?(?:(?:我|再|想|顺便|另外|还|要|换|先|那)*(?:问|说|聊|打听)(?:一?[个下])?(?:别的|另外(?:一个|的)?|其他的?)(?:问题|事情?|话题)?|(?:另外|还有|换)一?个(?:别的)?(?:问题|话题)"
+    r"|(?:(?:ok|okay|well|and|now|another|a|one|on|quick|totally|completely|question|thing)\W+)*(?:something\s+else|(?:different|new|other|another|unrelated)\s+(?:question|topic|thing|subject|note)))\s*[,，。.:：;!！–-]+\s*(?=\S{2})",
+    re.IGNORECASE,
+)
 _PLAIN_DENIAL = re.compile(
     r"^\W*(?:no|nope|sorry|oops|不好意思|抱歉|不|哦|啊)*\W*(?:不对|错了|不是(?:这|那)(?:个|单|笔|件|款|台)?|(?:说|写|打|搞|弄|发|填|输|看)错了?|"
     r"(?:that['’]?s\s+|it['’]?s\s+|this\s+is\s+|that\s+is\s+|it\s+is\s+)?(?:the\s+|not\s+(?:the\s+)?)?(?:wrong|incorrect|mistake|typo|not\s+(?:that|this|right|it)|right)(?:\s+(?:one|order|number|item))?)"
@@ -208,6 +213,12 @@ def is_urgent(text: str) -> bool:
     """Whether someone may be in danger: self-harm, violence, fire, an accident."""
     text = " ".join(text.split())
     return bool(_URGENT_ZH.search(text) or _URGENT_EN.search(text)) and not _NOT_URGENT.search(text)
+
+
+def new_subject(text: str) -> str:
+    """What a message asks after saying that it is about something else: 再问个别的，…, "something else, ..."; "" for any other."""
+    match = _NEW_SUBJECT.match(text)
+    return text[match.end() :] if match else ""
 
 
 def is_cancel(text: str) -> bool:

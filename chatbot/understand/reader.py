@@ -50,6 +50,7 @@ from chatbot.understand.slots import (
 )
 from chatbot.understand.smalltalk import is_smalltalk, pleasantry_in
 from chatbot.understand.spelling import Speller
+from chatbot.understand.swapping import about_another, choices_of
 from chatbot.understand.task import Task, may_stay, staying, task_of
 from knowledge.sources.builtin import SMALLTALK
 from knowledge.sources.intents import Intent, Slot
@@ -98,6 +99,7 @@ class Reader:
         """
         self._intents = {intent.name: intent for intent in intents}
         self._titles = titles_of((), intents) if reads_chats else None
+        self._choices = choices_of(intents)
         self._classifier = classifier
         self._called = acts.called_by(bot_name)
         self._default_language = default_language
@@ -124,12 +126,13 @@ class Reader:
         """What the customer wants; see `chatbot.types.Understanding`."""
         recent = list(history)[-self._context_turns :] if self._context_turns else []
         heard = self._hear(message, history)
+        new = acts.new_subject(heard.text)
         understood = (
             self._act_at_once(heard)
             or self._choice(heard, recent)
             or self._pleasantry(heard, recent)
             or self._task_talk(heard, recent)
-            or self._question(heard, recent)
+            or self._question(replace(heard, text=new or heard.text), [] if new else recent)
         )
         parts = (
             tuple(self._part(part, heard, recent) for part in questions_in(heard.text))
@@ -334,7 +337,10 @@ class Reader:
         follows = query != bare
         if self._titles is None:
             return query, self._rewriter.other_reading(bare, recent), "", follows
-        said = said_in(conversation_of(recent), self._titles)
+        turns = conversation_of(recent)
+        if asked := about_another(bare, turns[-1] if turns else None, self._choices):
+            return asked, "", "", True
+        said = said_in(turns, self._titles)
         return (bare, "", in_context(bare, said), follows) if said else (query, "", "", follows)
 
     def _about_codes(

@@ -17,9 +17,9 @@ from collections.abc import Iterable, Sequence
 from rapidfuzz import fuzz
 
 from chatbot.types import AnswerFrom, AskSlot, Clarify, Decline, Option, Turn, each_of
+from chatbot.understand.choices import place_in_list
 from chatbot.understand.language import ENGLISH_FUNCTION_WORDS, HAN
 from chatbot.understand.lexicon import words
-from chatbot.understand.slots import place_in_list
 from knowledge.clean import normalise
 from knowledge.lexical import tokenize
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, tzinfo
 
 import phonenumbers
-from rapidfuzz import fuzz, process
 
 from chatbot.types import AskSlot, Turn, UseTemplate, each_of
+from chatbot.understand.choices import DENIAL, choice_values, choice_words
 from chatbot.understand.dates import find_dates
 from chatbot.understand.language import ENGLISH_FUNCTION_WORDS
 from chatbot.understand.numerals import find_numbers, format_number, read_number
@@ -21,12 +21,6 @@ from knowledge.sources.intents import Intent, Slot
 
 EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
 _CHINESE_MOBILE = re.compile(r"(?<!\d)(?:\+?86[- ]?)?(1[3-9]\d)[- ]?(\d{4})[- ]?(\d{4})(?!\d)")
-_ORDINAL = re.compile(
-    r"^\W*(?:(?:the|option|number|no\.?|选项?|我?(?:要|选)?第?)\s*)?"
-    r"(?P<place>\d|[一二三四五六七八九]|first|second|third|fourth|last|最后一)\s*(?:one|option|个|项|种|条)?\W*$",
-    re.IGNORECASE,
-)
-_ORDINAL_WORDS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "last": -1, "最后一": -1}
 # "the first one", 第二个: which of the values that were mentioned.
 _PLACE_NAMED = re.compile(
     r"第(?P<zh>[一二三])(?:个|单|笔|件|张|台|款|条)(?!问题)|(?P<former>前(?:一|面那|面的那)个|前者|\bformer\b)|(?P<latter>后(?:一|面那|面的那)个|后者|\blatter\b)"
@@ -45,16 +39,10 @@ _PLACES = {
     "3rd": 2,
     "last": -1,
 }
-# Stands right before a value that is denied: "not KF1 but KF2", 不是北京，是上海.
-_DENIAL = re.compile(
-    r"(?:\bnot|\bisn't|\bwasn't|n't mean|不是|不要|而非|并非)(?:\s+(?:the|my|order|number|in|to))*\W*$",
-    re.IGNORECASE,
-)
 _PREFIX = re.compile(r"[A-Z]{1,5}(?=\\d|\[0-9\])")
 """The letters that a pattern begins with, before its digits."""
 _LATIN = re.compile(r"[a-z]{3,}|\d+")
 _CONTRAST = re.compile(r"\b(?:but|just|only|except)\b|但|不过|只是|就是有", re.IGNORECASE)
-_LEAST_CHOICE_LIKENESS = 80
 _LONGEST_TEXT = 200
 _PREFIX_OF_TEXT = re.compile(
     r"^(?:(?:it'?s|it is|(?:my|the) (?:name|reason|address|e-?mail|problem|issue|number) is|because|well|um+|是因为|因为|就是|我的(?:名字|姓名|地址|原因|邮箱|问题)是|是的?)[\s,，:：]*)+",
@@ -75,7 +63,7 @@ def values_in(slot: Slot, text: str, *, today: date, asked: bool = False) -> lis
         case "pattern":
             found = _pattern_values(slot, text, asked=asked)
         case "choice":
-            found = _choice_values(slot, text, asked=asked)
+            found = choice_values(slot, text, asked=asked)
         case "number":
             found = _number_values(text, asked=asked)
         case "date":
@@ -194,8 +182,8 @@ def _mentioned(intent: Intent, history: Sequence[Turn]) -> dict[str, str]:
         if slot.type != "choice" or not slot.sticky:
             continue
         for turn in reversed(history):
-            asked = _choice_values(slot, turn.message.text, asked=False)
-            told = set(_choice_values(slot, turn.reply.text, asked=False))
+            asked = choice_values(slot, turn.message.text, asked=False)
+            told = set(choice_values(slot, turn.reply.text, asked=False))
             if asked or len(told) == 1:
                 held[slot.name] = asked[0] if asked else told.pop()
                 break
@@ -303,37 +291,7 @@ def _as_written_in(core: str, value: str) -> str:
 
 
 def _undenied(text: str, pattern: re.Pattern[str]) -> list[str]:
-    return [match[0] for match in pattern.finditer(text) if not _DENIAL.search(text[: match.start()])]
-
-
-def _choice_values(slot: Slot, text: str, *, asked: bool) -> list[str]:
-    words = _choice_words(slot)
-    lowered = text.lower()
-    found: list[tuple[int, int, str]] = []
-    for word in sorted(words, key=len, reverse=True):
-        # A Chinese character is no letter of the word beside it: "Buds 2有货吗".
-        before, after = (r"(?<![a-z0-9])", r"(?![a-z0-9])") if word.isascii() else ("", "")
-        plural = "(?:s|es)?" if word.isascii() and word[-1:].isalpha() else ""
-        for match in re.finditer(rf"{before}{re.escape(word)}{plural}{after}", lowered):
-            start, end = match.span()
-            inside = any(start < other_end and other_start < end for other_start, other_end, _ in found)
-            if not inside and not _DENIAL.search(lowered[:start]):
-                found.append((start, end, words[word]))
-    if found or not asked:
-        return [value for _, _, value in sorted(found)]
-    place = place_in_list(lowered, len(slot.choices))
-    if place is not None:
-        return [list(slot.choices)[place]]
-    near = process.extractOne(lowered, list(words), scorer=fuzz.ratio, score_cutoff=_LEAST_CHOICE_LIKENESS)
-    return [words[near[0]]] if near else []
-
-
-def _choice_words(slot: Slot) -> dict[str, str]:
-    """All names of the choices in small letters -> value."""
-    words = {word.lower(): value for value, synonyms in slot.choices.items() for word in [value, *synonyms]}
-    return words | {
-        label.lower(): value for value, labels in slot.labels.items() for label in labels.values()
-    }
+    return [match[0] for match in pattern.finditer(text) if not DENIAL.search(text[: match.start()])]
 
 
 def telling_values(intent: Intent, held: Mapping[str, str], text: str) -> dict[str, str]:
@@ -346,7 +304,7 @@ def telling_values(intent: Intent, held: Mapping[str, str], text: str) -> dict[s
         if slot.type != "choice" or slot.name not in held:
             continue
         holders: dict[str, set[str]] = {}
-        for name, value in _choice_words(slot).items():
+        for name, value in choice_words(slot).items():
             for word in _LATIN.findall(name):
                 holders.setdefault(word, set()).add(value)
         for word in _LATIN.findall(text.lower()):
@@ -354,17 +312,6 @@ def telling_values(intent: Intent, held: Mapping[str, str], text: str) -> dict[s
             if len(values) == 1 and word not in ENGLISH_FUNCTION_WORDS:
                 found[slot.name] = next(iter(values))
     return found
-
-
-def place_in_list(text: str, length: int) -> int | None:
-    """Index into a list of `length` for "2", 第二个, "the second one", 最后一个; None for anything else."""
-    match = _ORDINAL.match(text.strip())
-    if not match:
-        return None
-    place = match["place"].lower()
-    number = _ORDINAL_WORDS.get(place) or int(read_number(place) or 0)
-    index = length - 1 if number == -1 else number - 1
-    return index if 0 <= index < length else None
 
 
 def _number_values(text: str, *, asked: bool) -> list[str]:

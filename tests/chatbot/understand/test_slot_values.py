@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from understand_turns import asked, told, turn
 
+from chatbot.understand.choices import place_in_list
 from chatbot.understand.slots import (
     carried,
     day_of,
     fill,
     known_values,
-    place_in_list,
     resembles,
     stated_values,
     telling_values,
