@@ -18,8 +18,8 @@ from knowledge.encode.states import PairEncoder
 from knowledge.encode.weights import Weights
 from knowledge.types import Hit, Matrix, Passage, Retriever
 
-_KEPT = 4096
-"""Answers whose lower layers are kept: some 40 KB each."""
+_KEPT = 1024
+"""Answers whose lower layers are kept: 100 KB each at most (64 tokens, 384 wide)."""
 
 
 class Reranker:

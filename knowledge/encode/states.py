@@ -72,7 +72,8 @@ class PairEncoder:
         config, weights = _over(base, learned)
         self._tokenizer = open_tokenizer(base / "tokenizer.json", longest=longest)
         self._prefixes = prefixes
-        parts = [(0, first), (first, config.layers)]
+        begins = min(first, config.layers - 1)  # as it was learned
+        parts = [(0, begins), (begins, config.layers)]
         self._below, self._above = (
             Bert(weights, config, arithmetic=arithmetic, pooled=False, layers=part) for part in parts
         )
