@@ -127,10 +127,16 @@ def open_classifier(
     Raises:
         ModelError: The encoder cannot be trained.
     """
-    encoder = LearningEncoder(
+    return Classifier(open_encoder(base, model, dropout=dropout), classes)
+
+
+def open_encoder(
+    base: tuple[Path, tuple[str, str]], model: TaskTable, *, dropout: float = 0.0
+) -> LearningEncoder:
+    """The encoder that a task teaches; arguments and errors as for `open_classifier`."""
+    return LearningEncoder(
         *base, first=model.first_layer, rank=model.rank, longest=model.longest, dropout=dropout, fast=True
     )
-    return Classifier(encoder, classes)
 
 
 def names_of(split: Split[Example], *, besides: str | None = None) -> list[str]:

@@ -16,8 +16,7 @@ import numpy as np
 from pydantic import Field
 
 from finetune.candidates import Question, Questions
-from finetune.classifier import SHOWN, TaskTable
-from finetune.encoder import LearningEncoder
+from finetune.classifier import SHOWN, TaskTable, open_encoder
 from finetune.learning import Pace
 from finetune.reranking import PairScorer, found_first, train
 from finetune.run import Making, Run, described, digest, model_card, new_model, outcome, write_model
@@ -80,16 +79,9 @@ def train_reranker(
     begun = time.monotonic()
     hard = _hard(questions.learn, run.train)
     about = described(TASK, {**questions.counts, "learned_from": len(hard)}, _data(questions), run)
-    seed, belongs, model = run.train.seed, about["data_sha256"], run.model
+    seed, belongs = run.train.seed, about["data_sha256"]
     with new_model(making, TASK, belongs=belongs, seed=seed) as (place, kept):
-        encoder = LearningEncoder(
-            *base,
-            first=model.first_layer,
-            rank=model.rank,
-            longest=model.longest,
-            dropout=run.train.dropout,
-            fast=True,
-        )
+        encoder = open_encoder(base, run.model, dropout=run.train.dropout)
         network = PairScorer(encoder, questions.passages, progress=making.progress)
         learned = train(network, hard, questions.valid, run.train, checkpoints=kept, progress=making.progress)
         network.save(place)

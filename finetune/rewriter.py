@@ -15,9 +15,8 @@ from pydantic import Field
 from chatbot.evaluate.likeness import exact_match
 from chatbot.evaluate.rewrite import FollowUp, rewrite_figures
 from chatbot.understand.rewrite import Rewriter
-from finetune.classifier import SHOWN, TaskTable
+from finetune.classifier import SHOWN, TaskTable, open_encoder
 from finetune.edits import edits_of, glue_of
-from finetune.encoder import LearningEncoder
 from finetune.examples import DataTable, Split
 from finetune.learning import Pace
 from finetune.rewriting import EditPointer, train
@@ -74,15 +73,7 @@ def train_rewriter(
     seed, belongs = run.train.seed, about["data_sha256"]
     glue = glue_of(follow_ups.learn)
     with new_model(making, TASK, belongs=belongs, seed=seed) as (place, kept):
-        model = run.model
-        encoder = LearningEncoder(
-            *base,
-            first=model.first_layer,
-            rank=model.rank,
-            longest=model.longest,
-            dropout=run.train.dropout,
-            fast=True,
-        )
+        encoder = open_encoder(base, run.model, dropout=run.train.dropout)
         network = EditPointer(encoder, glue)
         learn, valid, test = (
             network.read(part, progress=making.progress)

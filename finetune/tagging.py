@@ -22,7 +22,7 @@ from chatbot.evaluate.files import TaggedSentence
 from chatbot.evaluate.slots import measure_slots
 from chatbot.registry import HEAD
 from chatbot.understand.tags import OUTSIDE, best_path, following, joined, tokens_of
-from finetune.classifier import TaskTable, batches
+from finetune.classifier import TaskTable, batches, open_encoder
 from finetune.encoder import LearningEncoder
 from finetune.learning import Checkpoints, Learned, Pace, Work, learn
 from knowledge.types import Progress
@@ -168,10 +168,7 @@ def open_tagger(
     Raises:
         ModelError: The encoder cannot be trained.
     """
-    encoder = LearningEncoder(
-        *base, first=model.first_layer, rank=model.rank, longest=model.longest, dropout=dropout, fast=True
-    )
-    return SlotTagger(encoder, tags)
+    return SlotTagger(open_encoder(base, model, dropout=dropout), tags)
 
 
 def train(

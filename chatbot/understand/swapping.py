@@ -44,11 +44,12 @@ def swapped(text: str, before: str, choices: Sequence[Slot]) -> str:
         before: The question before it.
         choices: Slots of which one choice may stand for another.
     """
-    spans = [(start, end) for slot in choices for start, end, _ in mentions(slot, text)]
+    found = [mentions(slot, text) for slot in choices]
+    spans = [(start, end) for named in found for start, end, _ in named]
     if not spans or _says_more(text, spans):
         return ""
-    for slot in choices:
-        asked, named = mentions(slot, before), mentions(slot, text)
+    for slot, named in zip(choices, found, strict=True):
+        asked = mentions(slot, before)
         held = {value for _, _, value in asked}
         others = [(start, end) for start, end, value in named if value not in held]
         if len(held) == 1 and len(others) == 1:

@@ -223,3 +223,14 @@ def test_intents_of_another_company_are_not_promoted(settings: Settings, base: B
 
     assert isinstance(refused.exception, ModelError)
     assert "is an intent of this project" in str(refused.exception)
+
+
+def test_a_model_for_what_the_bot_does_not_do_is_not_promoted(settings: Settings) -> None:
+    with Registry(settings.models_folder).making("telepathy", "first") as place:
+        (place / "metrics.json").write_text("{}")
+    project = ["--project", str(settings.project.folder)]
+
+    refused = CliRunner().invoke(app, [*project, "models", "promote", "telepathy", "first", "--force"])
+
+    assert isinstance(refused.exception, ModelError)
+    assert "answers without telepathy models" in str(refused.exception)

@@ -190,6 +190,7 @@ def promote(
 def _try(settings: Settings, task: str, folder: Path) -> None:
     """Make what it needs, and ask it something: what cannot be loaded and asked must not be put in force."""
     from chatbot import trained
+    from knowledge.errors import ModelError
 
     match task:
         case "retriever":
@@ -206,6 +207,10 @@ def _try(settings: Settings, task: str, folder: Path) -> None:
             trained.trained_names(settings, folder)("?")
         case "sentiment":
             trained.trained_feelings(settings, folder)("?")
+        case _:
+            raise ModelError(
+                f"The bot answers without {task} models, so '{folder.name}' cannot be put in force."
+            )
 
 
 def _try_intents(settings: Settings, folder: Path) -> None:

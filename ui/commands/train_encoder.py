@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -285,7 +286,7 @@ def read_questions(run: RerankerRun) -> Questions:
 
     settings = load_settings()
     knowledge, encoder = open_knowledge(settings), open_encoder(settings)
-    with progress_bars() as progress:
+    with closing(encoder), progress_bars() as progress:
         index = open_index(settings, knowledge, encoder, progress=progress)
         entries, intents = index.snapshot.entries, all_intents(knowledge).values()
         asked, held_out = (
