@@ -7,6 +7,7 @@ nothing else.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chatbot.chats import Asked, read_chats, remembered_in, titles_of
+from chatbot.chats import Asked, Chat, read_chats, remembered_in, titles_of
 from knowledge.errors import ModelError
 from knowledge.packaged.manifest import being_built, check
 from knowledge.sources.intents import Intent
@@ -221,8 +222,24 @@ def _asked(
 ) -> list[Asked]:
     if retriever is None or not (retriever / name).is_file():
         return []
-    titles = titles_of(entries, intents)
-    return [asked for chat in read_chats(retriever / name) for asked in remembered_in(chat, titles)]
+    path = retriever / name
+    written = path.stat().st_mtime_ns
+    named = _chats(path, written)[1]
+    titles = frozenset(one for one in titles_of(entries, intents).items() if one[0][0] in named)
+    return list(_said_in(path, written, titles))
+
+
+@functools.lru_cache(maxsize=2)
+def _chats(path: Path, _written: int) -> tuple[tuple[Chat, ...], frozenset[str]]:
+    """The chats of a file, and the answers that they name. Kept: several parts of a start want the same."""
+    chats = tuple(read_chats(path))
+    return chats, frozenset(name for chat in chats for line in chat.messages for name in line.answers or ())
+
+
+@functools.lru_cache(maxsize=2)
+def _said_in(path: Path, written: int, titles: frozenset[tuple[tuple[str, str], str]]) -> tuple[Asked, ...]:
+    known = dict(titles)
+    return tuple(asked for chat in _chats(path, written)[0] for asked in remembered_in(chat, known))
 
 
 def _names(value: object) -> bool:

@@ -19,8 +19,8 @@ import structlog
 from knowledge.errors import IndexMismatchError
 from knowledge.index.disk import existing, findings, read, version_of, write
 from knowledge.index.manifest import read_manifest
-from knowledge.index.snapshot import Placed, Snapshot, all_texts, digest_of, passage_id_of, place
-from knowledge.index.texts import EncodedTexts, noise_of
+from knowledge.index.snapshot import Placed, Snapshot, digest_of, passage_id_of, place
+from knowledge.index.texts import EncodedTexts, all_texts, noise_of, worded
 from knowledge.lexical import warm_up
 from knowledge.search import search
 from knowledge.settings import RetrievalSettings
@@ -55,7 +55,7 @@ def build(
     """
     known = None if fresh else _present(folder, encoder)
     version = source.version()
-    entries = list(source.entries())
+    entries = list(map(worded, source.entries()))
     texts = EncodedTexts.build(all_texts(entries), encoder, settings=settings, progress=progress, known=known)
     return write(
         [place(entry, texts) for entry in entries],
@@ -77,7 +77,7 @@ def arrange(
     known: Snapshot | None = None,
 ) -> Snapshot:
     """An index in memory alone, for calibration, evaluation and tests; what `known` has is not encoded again."""
-    listed = list(entries)
+    listed = list(map(worded, entries))
     texts = EncodedTexts.build(
         all_texts(listed),
         encoder,
@@ -234,7 +234,7 @@ class IndexService:
         """Write the snapshot that answers now into a new folder; serving goes on meanwhile."""
         with self._persisting:
             before = self.snapshot
-            entries = before.entries
+            entries = list(map(worded, before.entries))
             texts = EncodedTexts.build(
                 all_texts(entries), self._encoder, settings=self._settings, known=before.texts
             )
@@ -295,7 +295,7 @@ class IndexService:
     def _rearrange(self, texts: EncodedTexts, noise: float) -> None:
         """Read all entries and arrange them over what is encoded, encoding what is new."""
         sequence = self._source.version()
-        entries = list(self._source.entries())
+        entries = list(map(worded, self._source.entries()))
         grown = texts.grown(all_texts(entries), self._encoder)
         placed = [place(entry, grown) for entry in entries]
         self._swap(placed, grown, sequence, noise)
@@ -305,14 +305,12 @@ class IndexService:
         now = {passage_id: self._source.entry(passage_id) for passage_id in sorted(changed)}
         placed = dict(before.placed)
         different = {
-            passage_id: entry
+            passage_id: worded(entry) if entry else None
             for passage_id, entry in now.items()
             if (placed[passage_id].entry if passage_id in placed else None) != entry
         }
         if different:
-            texts = before.texts.grown(
-                all_texts([entry for entry in different.values() if entry]), self._encoder
-            )
+            texts = before.texts.grown(all_texts(filter(None, different.values())), self._encoder)
             for passage_id, entry in different.items():
                 placed.pop(passage_id, None)
                 if entry:

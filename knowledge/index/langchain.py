@@ -18,7 +18,8 @@ from langchain_core.documents import Document
 from langchain_core.vectorstores import VectorStore
 
 from knowledge.fusion import OTHER_LANGUAGE
-from knowledge.index.snapshot import passage_id_of, texts_of
+from knowledge.index.snapshot import passage_id_of
+from knowledge.index.texts import worded
 from knowledge.lexical import bare, bigram_likeness, fold, tokenize
 from knowledge.types import Entry, Hit, KnowledgeSource, Passage
 
@@ -117,7 +118,7 @@ class VectorStoreRetriever:
 
 def _documents(entry: Entry) -> list[Document]:
     passage = entry.passage
-    questions, text, negatives, asked = texts_of(entry)
+    _, questions, text, negatives, asked = worded(entry)
     about = {
         "passage_id": passage.id,
         "passage_text": passage.text,

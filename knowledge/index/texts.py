@@ -7,7 +7,8 @@ now is looked up by content, and only what is new is encoded. Two FAQs with the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
@@ -17,7 +18,7 @@ import numpy as np
 from knowledge.index.faiss import VectorIndex
 from knowledge.lexical import Ids, Vocabulary, simplify, tokenize
 from knowledge.settings import RetrievalSettings
-from knowledge.types import Encoder, Matrix, Progress
+from knowledge.types import Encoder, Entry, Matrix, Progress
 
 Role: TypeAlias = Literal["question", "text"]
 
@@ -41,6 +42,44 @@ class Text(NamedTuple):
 def text_of(role: Role, text: str) -> Text:
     """A text as it is encoded: width and script folded."""
     return Text(role, simplify(text))
+
+
+class Worded(NamedTuple):
+    """An entry and its texts as they are encoded."""
+
+    entry: Entry
+    questions: Sequence[Text]
+    text: Text
+    negatives: Sequence[Text]
+    asked: Sequence[Text]
+    """In chats."""
+
+    @property
+    def texts(self) -> Iterator[Text]:
+        """All of them."""
+        return itertools.chain(self.questions, [self.text], self.negatives, self.asked)
+
+
+def worded(entry: Entry) -> Worded:
+    """Questions, text, negative questions of an entry, and what was asked in chats, as they are encoded.
+
+    A piece of a document is encoded under its heading, without which it often does not say what it is about.
+    """
+    passage = entry.passage
+    wordings = [wording for wording in entry.questions if wording.strip()] or [passage.title or passage.text]
+    body = f"{passage.title}\n{passage.text}" if passage.source == "document" else passage.text
+    return Worded(
+        entry,
+        [text_of("question", wording) for wording in wordings],
+        text_of("text", body),
+        [text_of("question", wording) for wording in entry.negative_questions if wording.strip()],
+        [text_of("question", message) for message in entry.asked],
+    )
+
+
+def all_texts(entries: Iterable[Worded]) -> list[Text]:
+    """Everything of these entries that is encoded."""
+    return [text for one in entries for text in one.texts]
 
 
 @dataclass(frozen=True, slots=True)
