@@ -276,7 +276,7 @@ class Speaker:
         """The question for a slot, after the rule that a stored answer tells, if there is one."""
         language = understanding.language
         rule = next((hit.passage for hit in hits if hit.passage.id == decision.passage_id), None)
-        question = self._ask(decision, language, talk, own_case=rule is not None)
+        question = self._ask(decision, understanding, talk, own_case=rule is not None)
         if rule is None:
             yield from whole(question)
             return
@@ -319,15 +319,25 @@ class Speaker:
         yield first
         yield from pieces
 
-    def _ask(self, decision: AskSlot, language: str, talk: Talk, *, own_case: bool = False) -> Reply:
+    def _ask(
+        self, decision: AskSlot, understanding: Understanding, talk: Talk, *, own_case: bool = False
+    ) -> Reply:
+        language = understanding.language
         intent = self._intents().get(decision.intent)
         slot = next((slot for slot in intent.slots if slot.name == decision.slot), None) if intent else None
         if intent is None or slot is None:
             log.warning("answer.unknown_slot", intent=decision.intent, slot=decision.slot)
             return fixed.service_failed(language)
         corrected = list(shown(intent, put_right(decision, talk.before), language).values())
-        again = decision.attempt > 1
-        return fixed.ask(slot, language, again=again, seed=talk.seed, own_case=own_case, corrected=corrected)
+        return fixed.ask(
+            slot,
+            language,
+            again=decision.attempt > 1,
+            told=understanding.act == "inform" and not any(map(str.isdigit, understanding.query)),
+            seed=talk.seed,
+            own_case=own_case,
+            corrected=corrected,
+        )
 
     def _decline(self, decision: Decline, language: str, seed: str, hits: Sequence[Hit] = ()) -> Reply:
         examples = tuple(starters(self._intents().values(), language)[:3])

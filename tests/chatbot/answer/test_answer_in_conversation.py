@@ -103,6 +103,25 @@ def test_a_value_put_right_is_confirmed_before_the_question_is_asked_again() -> 
     assert said == ["好的，Boreal 13、Berlin。成色怎么样？", "All right, Boreal 13, Berlin. What condition?"]
 
 
+def test_what_was_told_instead_of_an_order_number_is_not_called_unclear() -> None:
+    order = Slot(
+        name="order_id",
+        ask={"zh": "订单号是多少？", "en": "Which order?"},
+        type="pattern",
+        pattern="LM\\d{10}",
+    )
+    kind = Slot(name="kind", ask={"en": "What happened?"}, type="choice", choices={"lost": ["lost"]})
+
+    told = [fixed.ask(order, language, again=True, told=True, seed="").text for language in ("zh", "en")]
+    chosen = fixed.ask(kind, "en", again=True, told=True, seed="").text
+
+    assert [
+        text.endswith(("知道了。订单号是多少？", "明白了。订单号是多少？", "I see. Which order?"))
+        for text in told
+    ] == [True, True]
+    assert "What happened? Please choose" in chosen
+
+
 def test_what_was_put_right_is_what_was_held_with_another_value() -> None:
     before = AskSlot("trade_in", "condition", {"device": "a", "city": "x"})
     now = AskSlot("trade_in", "condition", {"device": "b", "city": "x", "new": "y"})
