@@ -45,12 +45,15 @@ class LearningDecoder(nn.Module):  # type: ignore[misc]  # torch is Any to the t
         first: The first layer that learns; those below stay as they are.
         rank: Of the LoRA matrices.
         dropout: Of the LoRA inputs.
+        checkpointing: Compute what layers keep for the gradient again when it is needed (Chen et al., 2016).
 
     Raises:
         ModelError: No folder of that kind, or of an architecture whose layers have other names.
     """
 
-    def __init__(self, folder: Path, *, first: int, rank: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, folder: Path, *, first: int, rank: int, dropout: float = 0.0, checkpointing: bool = False
+    ) -> None:
         super().__init__()
         from peft import LoraConfig, inject_adapter_in_model
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -78,6 +81,8 @@ class LearningDecoder(nn.Module):  # type: ignore[misc]  # torch is Any to the t
             task_type="CAUSAL_LM",
         )
         self.network: Any = inject_adapter_in_model(self.config, network)
+        if checkpointing:
+            self.network.activation_checkpointing_enable({"use_reentrant": False})
         self._fast = bfloat16_is_fast()
         if self._fast:
             for weight in self.network.parameters():
@@ -135,13 +140,26 @@ class LearningDecoder(nn.Module):  # type: ignore[misc]  # torch is Any to the t
         self.config.save_pretrained(str(folder))
 
     def load(self, folder: Path) -> None:
-        """Take the weights of an adapter that `save` wrote."""
-        from peft import set_peft_model_state_dict
+        """Take the weights of an adapter that `save` wrote.
 
-        saved = load_file(str(folder / WEIGHTS))
-        set_peft_model_state_dict(
-            self.network, {name.removeprefix(_PREFIX): weight for name, weight in saved.items()}
-        )
+        Raises:
+            ModelError: It learned in other layers, or with another rank: part of it would be lost.
+        """
+        from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
+
+        saved = {
+            name.removeprefix(_PREFIX): weight for name, weight in load_file(str(folder / WEIGHTS)).items()
+        }
+        own = get_peft_model_state_dict(self.network)
+        if {name: weight.shape for name, weight in saved.items()} != {
+            name: weight.shape for name, weight in own.items()
+        }:
+            was = LoraConfig.from_pretrained(str(folder))
+            raise ModelError(
+                f"{folder.name} learned with first_layer = {min(was.layers_to_transform)} and rank = {was.r}, and part of that "
+                "would be lost. Write the same under [model] of the run.toml."
+            )
+        set_peft_model_state_dict(self.network, saved)
 
 
 def rows(asked: Sequence[tuple[Sequence[int], Sequence[int], Sequence[float]]]) -> Rows:

@@ -41,6 +41,8 @@ class ModelTable(Table):
     first_layer: int = Field(6, ge=0)
     """Those below stay as they are."""
     rank: int = Field(16, ge=1, le=256)
+    checkpointing: bool = False
+    """What layers compute on the way to the loss is computed again for the gradient, not kept: less memory, more time."""
 
 
 class DataTable(Table):
@@ -125,7 +127,11 @@ def train_dialogue(
     belongs, seed = about["data_sha256"], run.train.seed
     with new_model(making, TASK, belongs=belongs, seed=seed) as (place, kept):
         decoder = LearningDecoder(
-            base[0], first=run.model.first_layer, rank=run.model.rank, dropout=run.train.dropout
+            base[0],
+            first=run.model.first_layer,
+            rank=run.model.rank,
+            dropout=run.train.dropout,
+            checkpointing=run.model.checkpointing,
         )
         if start:
             decoder.load(start)

@@ -105,7 +105,10 @@ def train_preference(
     about = _about(thumbs, start, run)
     seed = run.train.seed
     with new_model(making, TASK, belongs=about["data_sha256"], seed=seed) as (place, kept):
-        decoder = LearningDecoder(base[0], first=run.model.first_layer, rank=run.model.rank)
+        shape = run.model
+        decoder = LearningDecoder(
+            base[0], first=shape.first_layer, rank=shape.rank, checkpointing=shape.checkpointing
+        )
         decoder.load(start)
         exam = Asking(decoder, DialogueRun(model=run.model), encoder)
         before = exam.judge(held_out)

@@ -18,6 +18,8 @@ from knowledge.encode.states import PairEncoder
 from knowledge.encode.weights import Weights
 from knowledge.types import Hit, Matrix, Passage, Retriever
 
+SHARPNESS_OF_TOKENS = 300.0
+"""What the learned weight of the tokens' likeness is multiplied with: likenesses lie near to each other."""
 _KEPT = 1024
 """Answers whose lower layers are kept: 100 KB each at most (64 tokens, 384 wide)."""
 
@@ -34,6 +36,7 @@ class Reranker:
         self._encoder = encoder
         weights = Weights(head)
         self._weight, self._bias = weights.tensor("weight")[0], float(weights.tensor("bias")[0])
+        self._alike = SHARPNESS_OF_TOKENS * float(weights.tensor("alike"))
         self._passage = functools.lru_cache(_KEPT)(functools.partial(encoder.below, stored=True))
         self._workers = ThreadPoolExecutor(cores(), thread_name_prefix="rerank")
 
@@ -43,8 +46,11 @@ class Reranker:
         return list(self._workers.map(lambda passage: self._score(asked, text_of(passage)), passages))
 
     def _score(self, asked: Matrix, text: str) -> float:
-        one, other = self._encoder.together(asked, self._passage(text))
-        return float(np.concatenate([one, other, one * other]) @ self._weight + self._bias)
+        tokens, others = self._encoder.together(asked, self._passage(text))
+        one, other = tokens.mean(axis=0), others.mean(axis=0)
+        means = np.concatenate([one, other, one * other])
+        likest = (_units(tokens) @ _units(others).T).max(axis=1)
+        return float(means @ self._weight + self._bias + self._alike * likest.mean())
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +83,8 @@ class RerankedRetriever:
 def text_of(passage: Passage) -> str:
     """What is read of an answer."""
     return f"{passage.title} | {passage.text}"
+
+
+def _units(tokens: Matrix) -> Matrix:
+    units: Matrix = tokens / np.maximum(np.linalg.norm(tokens, axis=1, keepdims=True), 1e-12)
+    return units

@@ -89,9 +89,9 @@ class PairEncoder:
         return self._below.vector(self._tokenizer.encode(prefixed).ids)
 
     def together(self, one: Matrix, other: Matrix) -> tuple[Matrix, Matrix]:
-        """The means of both texts' tokens after they have read each other, each of shape (hidden,)."""
+        """Both texts' tokens after they have read each other, each of shape (tokens, hidden)."""
         states = self._above.above(np.concatenate([one, other]))
-        return states[: len(one)].mean(axis=0), states[len(one) :].mean(axis=0)
+        return states[: len(one)], states[len(one) :]
 
 
 def _over(base: Path, learned: Path) -> tuple[BertConfig, Tensors]:

@@ -52,7 +52,7 @@ class Weights:
         self._start = 8 + size
         self.metadata: dict[str, str] = header.pop("__metadata__", {})
         """What the file says of itself."""
-        self._entries = {_inner_name(name): entry for name, entry in header.items()}
+        self._entries = {inner_name(name): entry for name, entry in header.items()}
 
     def __contains__(self, name: str) -> bool:
         return name in self._entries
@@ -87,7 +87,7 @@ def as_float32(stored: Stored) -> Matrix:
     return np.asarray(stored, np.float32)
 
 
-def _inner_name(name: str) -> str:
+def inner_name(name: str) -> str:
     """The name inside the encoder: without the "bert." or "roberta." that some exports put before it."""
     for prefix in ("bert.", "roberta.", "model."):
         if name.startswith(prefix):

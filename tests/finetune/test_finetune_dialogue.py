@@ -15,7 +15,6 @@ from tiny_gemma import write_tiny_gemma
 from chatbot.answer.candidates import Candidates
 from chatbot.answer.guard import check
 from chatbot.answer.models.gguf import read_header
-from chatbot.answer.models.llama_cpp import available_processors
 from chatbot.answer.sentences import split as sentences
 from chatbot.registry import Registry, prompt_of
 from fakes import FakeEncoder
@@ -312,26 +311,3 @@ def test_the_sample_runs_are_valid() -> None:
     runs = Path(__file__).parents[2] / "finetune" / "runs"
     for name in ("dialogue.toml", "smoke-dialogue.toml"):
         assert read_run(runs / name, DialogueRun, sample=name).data.held_out
-
-
-@pytest.mark.hard
-@pytest.mark.models
-def test_the_smoke_run_learns(models_cache: Path, tmp_path: Path) -> None:
-    from chatbot.settings import LlamaCppModel
-    from knowledge.encode import open_bundled
-
-    torch.set_num_threads(available_processors())
-
-    run = Path(__file__).parents[2] / "finetune" / "runs" / "smoke-dialogue.toml"
-    metrics = train_dialogue(
-        read_worlds(SMALL),
-        read_run(run, DialogueRun, sample="smoke-dialogue.toml"),
-        base=trainable(LlamaCppModel(), cache=models_cache, progress=silent),
-        encoder=open_bundled(cache=models_cache),
-        making=Making(Registry(tmp_path), "smoke", tmp_path / "runs", silent),
-    )
-
-    losses = [epoch["loss"] for epoch in metrics["epochs"]]
-    assert losses[-1] < losses[0]
-    assert metrics["chosen"] > metrics["chosen_before"]
-    assert json.loads((tmp_path / "dialogue" / "smoke" / "metrics.json").read_text("utf-8"))["prompt"]

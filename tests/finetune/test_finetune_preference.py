@@ -14,12 +14,12 @@ from chatbot.registry import Registry
 from chatbot.types import AnswerFrom, Citation, Message, Rating, Reply, Turn, Understanding
 from fakes import FakeEncoder
 from finetune.conversations import read_worlds
-from finetune.decoder import LearningDecoder
+from finetune.decoder import LearningDecoder, rows
 from finetune.dialogue import ModelTable
 from finetune.preference import Liking, PreferenceData, PreferencePace, PreferenceRun, train_preference
 from finetune.run import Making, read_run
 from finetune.thumbs import Thumb, read_thumbs, require_both, thumbs_of
-from knowledge.errors import KnowledgeError
+from knowledge.errors import KnowledgeError, ModelError
 from knowledge.types import Hit, Passage
 
 SMALL = Path(__file__).parent / "data" / "companies"
@@ -135,3 +135,29 @@ def test_a_line_that_is_no_thumb_is_named(tmp_path: Path) -> None:
 def test_the_sample_run_is_valid() -> None:
     sample = Path(__file__).parents[2] / "finetune" / "runs" / "preference.toml"
     assert read_run(sample, PreferenceRun, sample="preference.toml").train.beta == 0.1
+
+
+def test_a_model_that_learned_in_other_layers_is_not_half_taken(base: Path, tmp_path: Path) -> None:
+    LearningDecoder(base, first=0, rank=4).save(tmp_path)
+
+    for first, rank in ((1, 4), (0, 8)):
+        with pytest.raises(ModelError, match="learned with first_layer = 0 and rank = 4"):
+            LearningDecoder(base, first=first, rank=rank).load(tmp_path)
+
+    LearningDecoder(base, first=0, rank=4).load(tmp_path)
+
+
+def test_checkpointing_gives_the_same_gradients(base: Path) -> None:
+    read = rows([([5, 6, 7], [8, 9], [1.0, 1.0])])
+    found = []
+    for checkpointing in (False, True):
+        torch.manual_seed(0)
+        decoder = LearningDecoder(base, first=1, rank=4, checkpointing=checkpointing).train()
+        for name, weight in decoder.learned().items():
+            torch.manual_seed(len(name))
+            weight.data = torch.randn_like(weight) * 0.1
+        decoder.loss(read).backward()
+        found.append([weight.grad for weight in decoder.learned().values()])
+
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(*found, strict=True))
+    assert any(grad.abs().max() > 0 for grad in found[0])

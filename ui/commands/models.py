@@ -160,6 +160,36 @@ def remember(
 
 
 @app.command()
+def export(
+    task: Annotated[str, typer.Argument(help="dialogue or retriever.")],
+    name: Name,
+    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+) -> None:
+    """Write a trained model as a folder that other programs serve, with what it learned merged into the weights.
+
+    A dialogue model becomes a transformers folder (vLLM, SGLang, transformers), a retriever a sentence-transformers
+    folder.
+    """
+    from chatbot.settings import load_settings
+    from finetune.export import TASKS, export_dialogue, export_retriever
+    from finetune.unpack import trainable
+    from knowledge.errors import ModelError
+
+    if task not in TASKS:
+        raise ModelError(f"Only {' and '.join(TASKS)} models can be exported, and '{task}' is none of them.")
+    settings = load_settings()
+    learned, cache = _registry().model(task, name).folder, settings.project.models_cache
+    with progress_bars() as report:
+        if task == "dialogue":
+            base, _ = trainable(settings.generation.model, cache=cache, progress=report)
+            export_dialogue(learned, base, folder, progress=report)
+        else:
+            base, _ = settings.knowledge.encoder.weights(cache=cache)
+            export_retriever(learned, base, folder, progress=report)
+    talk.print(f"{name} lies in {folder}, ready to be served.")
+
+
+@app.command()
 def promote(
     task: Task,
     name: Name,

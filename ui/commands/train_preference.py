@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 _FIGURES = {"preferred": "liked replies gained more", "chosen": "sentence that answers, or none"}
 
+Companies = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of companies (*.yaml) on whose conversations nothing may be forgotten.",
+        show_default="the companies Kefu comes with",
+    ),
+]
+
 
 def preference(
     *,
@@ -28,6 +36,7 @@ def preference(
         Path | None,
         typer.Option(help="JSONL of rated replies.", show_default="the project's recorded turns"),
     ] = None,
+    data: Companies = None,
     start: Annotated[
         str | None, typer.Option(help="Dialogue model to go on from.", show_default="the one in force")
     ] = None,
@@ -56,7 +65,7 @@ def preference(
     ) as making:
         metrics = train_preference(
             _thumbs(thumbs, settings),
-            read_worlds(run.data.train or SHIPPED),
+            read_worlds(data or run.data.train or SHIPPED),
             run,
             start=_start(making.registry, start),
             base=trainable(
