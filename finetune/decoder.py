@@ -157,7 +157,8 @@ class LearningDecoder(nn.Module):  # type: ignore[misc]  # torch is Any to the t
             was = LoraConfig.from_pretrained(str(folder))
             raise ModelError(
                 f"{folder.name} learned with first_layer = {min(was.layers_to_transform)} and rank = {was.r}, and part of that "
-                "would be lost. Write the same under [model] of the run.toml."
+                "would be lost. Write the same under [model] of the run.toml, and name the language model that it was "
+                "trained from in generation.model."
             )
         set_peft_model_state_dict(self.network, saved)
 

@@ -102,7 +102,7 @@ def train_preference(
     """
     begun = time.monotonic()
     held_out = split(worlds, run.data.held_out)[1]
-    about = _about(thumbs, start, run)
+    about = _about(thumbs, held_out, start, run)
     seed = run.train.seed
     with new_model(making, TASK, belongs=about["data_sha256"], seed=seed) as (place, kept):
         shape = run.model
@@ -235,9 +235,15 @@ def _rows(asked: Sequence[list[int]], written: Sequence[list[int]]) -> Rows:
     return rows([(prompt, reply, [1.0] * len(reply)) for prompt, reply in zip(asked, written, strict=True)])
 
 
-def _about(thumbs: Sequence[Thumb], start: Path, run: PreferenceRun) -> dict[str, Any]:
+def _about(
+    thumbs: Sequence[Thumb], held_out: Sequence[World], start: Path, run: PreferenceRun
+) -> dict[str, Any]:
     counts = {"liked": sum(thumb.liked for thumb in thumbs), "disliked": sum(not t.liked for t in thumbs)}
-    data = {"thumbs": digest([thumb.model_dump() for thumb in thumbs]), "start": start.name}
+    data = {
+        "thumbs": digest([thumb.model_dump() for thumb in thumbs]),
+        "held_out": digest([world.sha256 for world in held_out]),
+        "start": start.name,
+    }
     return described(TASK, counts, data, run)
 
 

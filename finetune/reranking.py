@@ -1,8 +1,8 @@
 """The network of the reranker: question and answer read apart below, together above, and one number comes out.
 
 What the lower layers give for a text never changes, so it is computed once; in service the answers' part is kept.
-How alike each token of the question is to the answer's likest, once both have been read, counts from the first step on: a few
-hundred questions are enough to learn from, where the means of the tokens alone learn nothing.
+How alike each token of the question is to the answer's likest, once both have been read, is one more figure: with it a few hundred
+questions are enough to learn from, with the means of the tokens alone they are not.
 Source: Nogueira & Cho (2019) for reading both together, MacAvaney et al. (2020) for beginning late, Khattab & Zaharia
 (2020) for the likest token.
 """
@@ -118,7 +118,7 @@ class PairScorer(nn.Module):  # type: ignore[misc]  # torch is Any to the type c
         stored = load_file(str(folder / HEAD))
         with torch.no_grad():
             self.near.copy_(stored.pop("near"))
-            self.alike.copy_(stored.pop("alike"))
+            self.alike.copy_(stored.pop("alike", torch.tensor(0.0)))  # models from before it have none
         self.head.load_state_dict(stored)
 
 

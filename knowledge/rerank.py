@@ -36,7 +36,8 @@ class Reranker:
         self._encoder = encoder
         weights = Weights(head)
         self._weight, self._bias = weights.tensor("weight")[0], float(weights.tensor("bias")[0])
-        self._alike = SHARPNESS_OF_TOKENS * float(weights.tensor("alike"))
+        # Models from before the tokens' likeness counted have no weight for it.
+        self._alike = SHARPNESS_OF_TOKENS * float(weights.tensor("alike")) if "alike" in weights else 0.0
         self._passage = functools.lru_cache(_KEPT)(functools.partial(encoder.below, stored=True))
         self._workers = ThreadPoolExecutor(cores(), thread_name_prefix="rerank")
 

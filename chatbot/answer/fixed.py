@@ -41,7 +41,7 @@ def ask(
         slot: What is asked for.
         language: Of the customer.
         again: It was asked before, in vain.
-        told: Something else was told instead, nothing that looks like a value or a question.
+        told: Instead of a number, something was told that holds none and asks nothing.
         seed: Chooses among wordings.
         own_case: The rule was told just before; the question is about the customer's own case.
         corrected: Values that the customer put right instead of answering: they are confirmed.
@@ -54,12 +54,9 @@ def ask(
         values = ("、" if language == "zh" else ", ").join(corrected)
         heard = say("corrected", language, values=values) if values else ""
         return Reply(_joined(language, heard, question), quick_replies=choices)
-    if told and slot.type != "choice":
-        text = _joined(language, say("ask_after_told", language, turn=seed), question)
-    else:
-        text = _joined(
-            language, say("ask_again", language, turn=seed), question, _hint(slot, choices, language)
-        )
+    number = slot.type == "pattern" and r"\d" in (slot.pattern or "")
+    heard = say("ask_after_told" if told and number else "ask_again", language, turn=seed)
+    text = _joined(language, heard, question, _hint(slot, choices, language))
     return Reply(text, quick_replies=with_person(choices, language))
 
 

@@ -7,15 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sentence_transformers import SentenceTransformer
 from tiny_bert import write_tiny_bert
 from tiny_gemma import write_tiny_gemma
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from finetune.decoder import LearningDecoder, rows
-from finetune.encoder import LearningEncoder
 from finetune.export import export_dialogue, export_retriever
-from knowledge.encode import open_folder
+from knowledge.encode import open_bundled
 from knowledge.errors import ModelError
+from knowledge.settings import BundledEncoder
 
+PREFIXES = ("query: ", "passage: ")
+DEMO = Path(__file__).resolve().parents[2] / "knowledge" / "data" / "demo" / "models" / "retriever" / "demo"
 WORDS = ["where", "is", "my", "parcel", "how", "long", "does", "a", "refund", "take"]
 
 
@@ -37,8 +41,6 @@ def base(tmp_path: Path) -> Path:
 
 
 def test_an_exported_dialogue_model_finds_the_same_words_as_likely(base: Path, tmp_path: Path) -> None:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     decoder = LearningDecoder(write_tiny_gemma(base), first=1, rank=4)
     learned_something(decoder)
     (tmp_path / "learned").mkdir()
@@ -61,21 +63,22 @@ def test_an_exported_dialogue_model_finds_the_same_words_as_likely(base: Path, t
     assert (tmp_path / "out" / "README.md").read_text() == "the card"
 
 
-def test_an_exported_retriever_encodes_as_it_did_here(base: Path, tmp_path: Path) -> None:
-    encoder = LearningEncoder(
-        write_tiny_bert(base, WORDS), ("", ""), first=1, rank=4, longest=16, dropout=0.0
+@pytest.mark.models
+def test_sentence_transformers_encodes_with_an_exported_retriever_as_kefu_does(
+    tmp_path: Path, models_cache: Path
+) -> None:
+    base, prefixes = BundledEncoder().weights(cache=models_cache)
+
+    export_retriever(DEMO, base, tmp_path / "out", prefixes=prefixes, progress=silent)
+
+    texts = ["where is my parcel", "退款要多久"]
+    here, untrained = (
+        open_bundled(cache=models_cache, adapter=adapter, precision="float32") for adapter in (DEMO, None)
     )
-    learned_something(encoder)
-    (tmp_path / "learned").mkdir()
-    encoder.save(tmp_path / "learned")
-
-    export_retriever(tmp_path / "learned", base, tmp_path / "out", progress=silent)
-
-    here = open_folder(str(base), adapter=tmp_path / "learned", precision="float32")
-    there, untrained = (open_folder(str(place), precision="float32") for place in (tmp_path / "out", base))
-    texts = ["where is my parcel", "how long does a refund take"]
-    assert np.allclose(there.encode_queries(texts), here.encode_queries(texts), atol=1e-5)
-    assert not np.allclose(there.encode_queries(texts), untrained.encode_queries(texts), atol=1e-2)
+    there = SentenceTransformer(str(tmp_path / "out"), local_files_only=True, device="cpu")
+    vectors = there.encode(texts, prompt_name="query", normalize_embeddings=True)
+    assert np.allclose(vectors, here.encode_queries(texts), atol=1e-3)
+    assert not np.allclose(vectors, untrained.encode_queries(texts), atol=1e-2)
 
 
 def test_nothing_is_written_over(base: Path, tmp_path: Path) -> None:
@@ -84,8 +87,8 @@ def test_nothing_is_written_over(base: Path, tmp_path: Path) -> None:
     (tmp_path / "out" / "mine.txt").write_text("mine")
 
     with pytest.raises(ModelError, match="is there already"):
-        export_retriever(tmp_path, base, tmp_path / "out", progress=silent)
+        export_retriever(tmp_path, base, tmp_path / "out", prefixes=PREFIXES, progress=silent)
 
     with pytest.raises(ModelError, match="is no adapter"):
-        export_retriever(tmp_path, base, tmp_path / "new", progress=silent)
+        export_retriever(tmp_path, base, tmp_path / "new", prefixes=PREFIXES, progress=silent)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["base", "out"]

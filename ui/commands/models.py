@@ -184,8 +184,8 @@ def export(
             base, _ = trainable(settings.generation.model, cache=cache, progress=report)
             export_dialogue(learned, base, folder, progress=report)
         else:
-            base, _ = settings.knowledge.encoder.weights(cache=cache)
-            export_retriever(learned, base, folder, progress=report)
+            base, prefixes = settings.knowledge.encoder.weights(cache=cache)
+            export_retriever(learned, base, folder, prefixes=prefixes, progress=report)
     talk.print(f"{name} lies in {folder}, ready to be served.")
 
 
