@@ -41,7 +41,7 @@ def ask(
         slot: What is asked for.
         language: Of the customer.
         again: It was asked before, in vain.
-        told: Instead of a number, something was told that holds none and asks nothing.
+        told: The message before holds no number, so none was misread.
         seed: Chooses among wordings.
         own_case: The rule was told just before; the question is about the customer's own case.
         corrected: Values that the customer put right instead of answering: they are confirmed.

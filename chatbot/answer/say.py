@@ -333,7 +333,7 @@ class Speaker:
             slot,
             language,
             again=decision.attempt > 1,
-            told=understanding.act == "inform" and not any(map(str.isdigit, understanding.query)),
+            told=not any(map(str.isdigit, understanding.query)),
             seed=talk.seed,
             own_case=own_case,
             corrected=corrected,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from chatbot.decide.before import carried, last_told, own_record, times_asked, times_told, told_before
 from chatbot.decide.needed import asked_alike, missing_slots
-from chatbot.decide.offering import instead_of_asking, names_another, offer
+from chatbot.decide.offering import instead_of_asking, names_another, offer, own_first
 from chatbot.decide.pleasantries import grumbled, thanked
 from chatbot.decide.reading import read_first
 from chatbot.decide.thresholds import Thresholds
@@ -65,6 +65,7 @@ class RulePolicy:
 
     def decide(self, understanding: Understanding, hits: Sequence[Hit], history: Sequence[Turn]) -> Verdict:
         """The first rule that fits; see the module's docstring."""
+        hits = own_first(hits, understanding.query, self.intents.values())
         for rule in RULES:
             verdict = rule(self, understanding, hits, history)
             if verdict is not None:

@@ -294,7 +294,7 @@ class Reader:
                 read_as="" if guess.exact else read_as,
                 new_words=tuple(content_words(bare)),
             )
-        codes = {} if guess.exact else codes_in(self._intents, heard.text, today=heard.day)
+        codes = {} if self._classifier.exact(bare) else codes_in(self._intents, heard.text, today=heard.day)
         if guess.intent.startswith(SMALLTALK) and not follows and not codes and is_smalltalk(guess, bare):
             return replace(
                 _understanding(bare, "smalltalk", intent=guess.intent, confidence=guess.confidence),
@@ -324,7 +324,7 @@ class Reader:
             near=guess.near,
             stranger=guess.stranger,
             unanswered=guess.unanswered,
-            remark=guess.remark,
+            remark=0.0 if acts.is_question(bare) else guess.remark,
             courteous=acts.courteous(heard.typed),
             scores=guess.scores,
         )
@@ -338,9 +338,11 @@ class Reader:
         if self._titles is None:
             return query, self._rewriter.other_reading(bare, recent), "", follows
         turns = conversation_of(recent)
-        if asked := about_another(bare, turns[-1] if turns else None, self._choices):
-            return asked, "", "", True
-        said = said_in(turns, self._titles)
+        asked = about_another(bare, turns[-1] if turns else None, self._choices)
+        # The question before about something else is read after what it was read after itself.
+        said = said_in(turns[:-1] if asked else turns, self._titles)
+        if asked:
+            return asked, "", in_context(asked, said) if said else "", True
         return (bare, "", in_context(bare, said), follows) if said else (query, "", "", follows)
 
     def _about_codes(
@@ -348,7 +350,7 @@ class Reader:
     ) -> Guess:
         """What a message with an order number is about: the conversation tells an encoder that learned to read it.
 
-        Otherwise its other words tell; without any, the task at hand does, else what customers mostly want with
+        Otherwise its other words tell, first of all by what was asked for with such a number before; without any, the task at hand does, else what customers mostly want with
         such a number (the first starter).
         """
         if in_chat and (fitting := [name for name in in_chat.scores if name in codes]):
@@ -357,6 +359,8 @@ class Reader:
         rest = re.sub("|".join(map(re.escape, sorted(values))), " ", heard.text, flags=re.IGNORECASE)
         if words_beside(heard.text, values):
             guess = self._classifier.classify(acts.without_courtesy(tidy(rest)))
+            if nearest := max(guess.near.keys() & codes.keys(), key=guess.near.__getitem__, default=None):
+                return Guess(nearest, _NUMBER_CONFIDENCE, {nearest: _NUMBER_CONFIDENCE})
             if guess.intent in codes and guess.confidence >= LIKELY / 2:
                 return Guess(guess.intent, max(guess.confidence, _NUMBER_CONFIDENCE), guess.scores)
         names = [task.intent.name] if task else []

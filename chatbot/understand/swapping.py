@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from chatbot.types import AnswerFrom, Clarify, Decline, Turn, each_of
+from chatbot.types import AnswerFrom, Clarify, Decline, Turn, each_of, told_in
 from chatbot.understand.choices import mentions
 from knowledge.sources.intents import Intent, Slot
 
@@ -30,10 +30,14 @@ def choices_of(intents: Iterable[Intent]) -> list[Slot]:
 
 
 def about_another(text: str, last: Turn | None, choices: Sequence[Slot]) -> str:
-    """The last question, for which a stored answer was looked for, about what the message only names; "" for any other."""
+    """The last question, for which a stored answer was looked for, about what the message only names; "" for any other.
+
+    Where the customer named nothing of the kind, the question whose answer was given does: a phone's screen after "my screen broke".
+    """
     if last is None or not isinstance(each_of(last.decision)[-1], AnswerFrom | Decline | Clarify):
         return ""
-    return swapped(text, last.understanding.query, choices)
+    told = next((hit.passage.title for hit in last.hits if hit.passage.id in told_in(last)), "")
+    return swapped(text, last.understanding.query, choices) or swapped(text, told, choices)
 
 
 def swapped(text: str, before: str, choices: Sequence[Slot]) -> str:

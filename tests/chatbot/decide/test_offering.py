@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from test_policy import ASKED, POLICY, hit
 
-from chatbot.decide.offering import names_another
+from chatbot.decide.offering import names_another, own_first
 from chatbot.types import AnswerFrom
 from knowledge.sources.intents import Intent
 
@@ -55,3 +55,47 @@ def test_a_sure_answer_about_another_one_is_shown_under_its_question() -> None:
     offered = policy.decide(asked, (about, other), ())
     assert offered.decision == AnswerFrom(("faq:a", "faq:b"), verbatim=True, sure=False)
     assert "another one" in offered.reason
+
+
+DEVICE = STORE.model_copy(
+    update={
+        "slots": [
+            STORE.slots[0].model_copy(
+                update={"name": "device", "choices": {"phone": ["手机"], "tablet": ["平板"]}}
+            )
+        ]
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "titles", "first"),
+    [
+        ("what does a tablet screen cost", ["A phone's screen", "Tablets and their screens"], "b"),
+        ("修平板屏幕多少钱", ["修手机屏幕多少钱？", "换平板屏幕多少钱？"], "b"),
+        ("what does a tablet screen cost", ["Phones and tablets", "Tablets and their screens"], "a"),
+        ("what does a screen cost", ["A phone's screen", "Tablets and their screens"], "a"),
+        ("a tablet in the wash", ["Can headphones be washed?", "Tablets and their screens"], "a"),
+        ("what does a tablet screen cost", ["A phone's screen", "What is repaired?"], "a"),
+    ],
+)
+def test_of_two_as_likely_answers_the_one_about_the_customers_own_comes_first(
+    asked: str, titles: list[str], first: str
+) -> None:
+    hits = [
+        replace(each, passage=replace(each.passage, title=title))
+        for each, title in zip((hit(0.5), hit(0.4, name="b")), titles, strict=True)
+    ]
+
+    assert own_first(hits, asked, [DEVICE])[0].passage.id == f"faq:{first}"
+
+
+def test_an_unlikely_answer_stays_behind_whatever_it_names() -> None:
+    hits = [hit(0.9), hit(0.1, name="b")]
+    named = [
+        replace(each, passage=replace(each.passage, title=title))
+        for each, title in zip(hits, ("A phone's screen", "Tablets"), strict=True)
+    ]
+
+    assert list(own_first(named, "my tablet", [DEVICE])) == named
+    assert list(own_first([], "my tablet", [DEVICE])) == []

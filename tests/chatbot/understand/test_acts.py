@@ -29,9 +29,10 @@ give me a human being|please escalate this|have someone call me|can someone call
 can you connect me with someone|I would like human assistance|are you a bot? I want a real person|i prefer to talk to a real human
 hand me over to a person|I demand to speak with a manager|customer service please|need human help|could I chat with a live person
 don't want to chat with a robot|switch to human|I need an agent now|can i get a human|i wanna talk to a real person
+could someone from support call me about it|ok can a person from your team do it for me please
 can you get me someone from support|speak to somebody in billing""".replace("\n", "|").split("|")
 
-NO_PERSON_WANTED = """can a person under 18 order|人工智能|这款手机支持人工智能吗|human-readable|I need a human-readable invoice|客服电话是多少
+NO_PERSON_WANTED = """can a person under 18 order|could a person from my family collect it|人工智能|这款手机支持人工智能吗|human-readable|I need a human-readable invoice|客服电话是多少
 人工客服几点上班|人工客服的工作时间|人工费多少钱|安装人工费怎么收|客服热线是多少|你是真人吗|你是人工还是机器人|are you a human
 are you a real person?|am i talking to a human|am I speaking to a robot|what are your customer service hours
 what is the phone number of customer support|when are agents available|不需要人工|不用转人工|don't transfer me to an agent|I don't need a human
@@ -165,7 +166,17 @@ def test_a_denial_that_says_more_is_not_plain(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["怎么退", "可以吗", "where is it", "really?", "and how long", "多少钱", "is it free"]
+    "text",
+    [
+        "怎么退",
+        "可以吗",
+        "where is it",
+        "really?",
+        "and how long",
+        "多少钱",
+        "is it free",
+        "朋友代取行吗 谢谢~",
+    ],
 )
 def test_a_question_is_known_by_its_form(text: str) -> None:
     assert is_question(text)

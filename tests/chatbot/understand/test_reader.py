@@ -8,7 +8,7 @@ import pytest
 from understand_turns import answered, asked, message, told, turn
 
 from chatbot.chats import Asked
-from chatbot.types import Clarify, Handoff, Option, Turn, Understander, Understanding, UseTemplate
+from chatbot.types import Clarify, Decline, Handoff, Option, Turn, Understander, Understanding, UseTemplate
 from chatbot.understand.intent import IntentClassifier
 from chatbot.understand.reader import Reader
 from fakes import FakeEncoder
@@ -339,6 +339,52 @@ def test_a_reader_of_chats_says_what_the_message_is_read_after() -> None:
     assert later.read_as == "so where is it then < where is my order < KF20260311"
     assert (later.intent, later.other_reading, later.stays) == ("order_status", "", False)
     assert (known.intent, known.read_as) == ("cancel_order", "")
+
+
+def test_who_names_only_something_else_is_read_after_what_the_question_before_was_read_after() -> None:
+    devices = {"phone": ["phone"], "watch": ["watch"]}
+    device = Slot(name="device", type="choice", sticky=True, choices=devices, ask={"en": "Which device?"})
+    care = Intent(name="care", examples={"en": ["price of care"]}, slots=[device], templates=ANSWER)
+    intents = [STATUS, care]
+    classifier = IntentClassifier.fit(intents, FakeEncoder(), negatives=WORDINGS)
+    reader = Reader(intents=intents, classifier=classifier, wordings=WORDINGS, reads_chats=True)
+    first = turn("what is DeerCare", Decline("no_answer"), language="en")
+    second = turn("how much for a watch", Decline("no_answer"), language="en")
+
+    understood = read(reader, "and for a phone?", first, second)
+
+    assert understood.query == "how much for a phone"
+    assert understood.read_as == "how much for a phone < what is DeerCare"
+    assert read(reader, "and for a phone?", second).read_as == ""
+
+
+def test_what_is_wanted_of_a_number_is_what_was_wanted_of_such_numbers_before() -> None:
+    intents = [STATUS, CANCEL]
+    chats = [Asked("get rid of it please", "", "en", ("intent:cancel_order",))] * 8
+    classifier = IntentClassifier.fit(intents, FakeEncoder(), chats=chats, remembered=chats)
+    reader = Reader(intents=intents, classifier=classifier, reads_chats=True)
+
+    assert read(reader, f"get rid of {FIRST} please").intent == "cancel_order"
+    assert read(reader, FIRST).intent == "order_status"
+
+
+def test_small_talk_with_a_number_in_it_is_about_the_number(reader: Reader) -> None:
+    assert read(reader, f"{FIRST} how's it going").intent == "order_status"
+    assert read(reader, "how's it going").intent == "smalltalk.how_are_you"
+
+
+def test_a_question_is_no_mere_remark() -> None:
+    told = "where is my order < KF20260311"
+    remarks = [Asked(text, told, "en", None) for text in ("my cat sat on it", "what a day it was")] * 4
+    intents = [STATUS, *load_builtin_intents()]
+    classifier = IntentClassifier.fit(
+        intents, FakeEncoder(), negatives=WORDINGS, chats=remarks, remembered=remarks
+    )
+    reader = Reader(intents=intents, classifier=classifier, wordings=WORDINGS, reads_chats=True)
+    before = turn("KF20260311", UseTemplate("order_status", {"order_id": FIRST}), language="en")
+
+    assert read(reader, "my cat sat on it", before).remark > 0
+    assert read(reader, "my cat sat on it?", before).remark == 0
 
 
 def test_names_that_a_model_found_fill_slots_that_nothing_else_could() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from chatbot.types import UNHAPPY
 from chatbot.understand.sentiment import sentiment_of
 
 
@@ -28,7 +29,11 @@ def test_praise_is_positive(text: str) -> None:
     assert sentiment_of(text) >= 0.4
 
 
-@pytest.mark.parametrize("text", ["怎么退货", "where is my order", "KF20260311", "", "我的订单到哪了"])
+@pytest.mark.parametrize("text", [
+        "怎么退货", "where is my order", "KF20260311", "", "我的订单到哪了",
+        "tell me a joke while im here", "sorry wrong one, i mean the camera",
+    ],
+)  # fmt: skip
 def test_a_plain_question_is_neutral(text: str) -> None:
     assert sentiment_of(text) == 0.0
 
@@ -38,6 +43,11 @@ def test_a_plain_question_is_neutral(text: str) -> None:
 )
 def test_a_denied_praise_is_a_complaint(praise: str, denied: str) -> None:
     assert sentiment_of(denied) < 0 < sentiment_of(praise)
+
+
+def test_what_is_called_a_joke_or_wrong_is_a_complaint() -> None:
+    assert sentiment_of("your support is a joke") <= UNHAPPY
+    assert sentiment_of("this is all wrong") < 0
 
 
 def test_not_bad_is_no_complaint() -> None:

@@ -74,6 +74,13 @@ def test_only_a_question_that_was_looked_up_is_asked_again() -> None:
     assert about_another("and for a phone?", None, CHOICES) == ""
 
 
+def test_where_the_customer_named_nothing_of_the_kind_the_answered_question_does() -> None:
+    broken = answered("the screen broke, how much", "What does a phone screen cost?")
+
+    assert about_another("sorry, I meant the tablet", broken, CHOICES) == "What does a tablet screen cost?"
+    assert about_another("sorry, I meant the tablet", answered("and then?", "How to pay?"), CHOICES) == ""
+
+
 def test_choices_are_those_that_a_conversation_keeps_speaking_of() -> None:
     way = Slot(
         name="way",
