@@ -73,7 +73,8 @@ def test_its_chats_name_answers_that_there_are_and_none_of_them_is_an_examinatio
     known |= {f"intent:{intent.name}" for intent in read_intents(tmp_path / "intents.yaml")}
 
     learned = read_chats(tmp_path / "chats.jsonl")
-    asked = read_chats(Path(__file__).parents[2] / "benchmarks" / "conversations" / "chats.jsonl")
+    exams = Path(__file__).parents[2] / "benchmarks" / "conversations"
+    asked = [*read_chats(exams / "chats.jsonl"), *read_chats(exams / "later.jsonl")]
 
     answers = {
         answer for chat in (*learned, *asked) for line in chat.messages for answer in line.answers or ()
