@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from knowledge.clean import width
 from knowledge.errors import KnowledgeError
 from knowledge.items import FAQ_PREFIX
 from knowledge.types import Entry, Progress, Retriever
 
 DEPTH = 100
 """Hits that are looked at for MAP."""
+_THIRDS = ("short", "middling", "long")
+_FEWEST_IN_THIRDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,45 @@ def quality(found: Sequence[Found]) -> Quality:
         ms_p50=p50,
         ms_p99=p99,
     )
+
+
+def by_length(found: Sequence[Found]) -> dict[str, Quality]:
+    """The means over the short, the middling and the long questions; none where there are few."""
+    lengths = thirds([one.judged.query for one in found])
+    if not lengths:
+        return {}
+    return {
+        name: quality([one for one, length in zip(found, lengths, strict=True) if length == name])
+        for name in dict.fromkeys(sorted(lengths, key=_THIRDS.index))
+    }
+
+
+def thirds(texts: Sequence[str]) -> list[str]:
+    """Whether each is among the third of the "short" ones, the "middling" or the "long"; none for fewer than 60.
+
+    Equally wide texts (a Chinese character counts two) stand together.
+    """
+    if len(texts) < _FEWEST_IN_THIRDS:
+        return []
+    widths = [width(text) for text in texts]
+    limits = np.quantile(widths, [1 / 3, 2 / 3])
+    return [_THIRDS[int(np.searchsorted(limits, each))] for each in widths]
+
+
+def confusions(found: Sequence[Found], titles: Mapping[str, str], *, most: int = 8) -> dict[str, int]:
+    """What was found first instead of what was wanted, the most frequent pairs: "wanted → found" and how often.
+
+    Args:
+        found: Of `search_all`.
+        titles: The stored question of each passage.
+        most: Pairs that are named.
+    """
+    pairs = Counter(
+        f"{titles.get(min(one.judged.relevant), '?')} → {titles.get(one.ids[0], '?')}"
+        for one in found
+        if one.ids and one.ids[0] not in one.judged.relevant
+    )
+    return dict(pairs.most_common(most))
 
 
 def measure(lists: Sequence[tuple[Sequence[str], frozenset[str]]]) -> list[Measures]:

@@ -46,8 +46,9 @@ def fold(text: str) -> str:
     return simplify(text).casefold()
 
 
+@lru_cache(maxsize=131_072)
 def simplify(text: str) -> str:
-    """Width and script folded, case kept: what is encoded."""
+    """Width and script folded, case kept: what is encoded. Kept, since another index mostly has the same texts."""
     folded = " ".join(unicodedata.normalize("NFKC", text).split())
     return _converter().convert(folded) if _HAN.search(folded) else folded
 

@@ -26,6 +26,7 @@ from chatbot.decide.questions import Question
 from chatbot.decide.thresholds import CalibrationError, Curve
 from chatbot.understand.language import HAN
 from knowledge.evaluate import Judged as Asked
+from knowledge.evaluate import thirds
 from knowledge.types import Progress, Retriever
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -86,18 +87,18 @@ def measure_answers(point: FittedPoint, judged: Sequence[Judged], *, risk: float
     probability = np.array([p for p, _ in best])
     right = np.array([is_right for _, is_right in best], np.bool_)
     answerable = np.array([bool(one.question.answers) for one in judged], np.bool_)
-    languages = np.array([one.question.language for one in judged])
     whole = _figures(probability, right, answerable, point.threshold, risk)
-    parts = {
-        str(language): _figures(
-            probability[languages == language],
-            right[languages == language],
-            answerable[languages == language],
-            point.threshold,
-            risk,
-        )
-        for language in np.unique(languages)
-    }
+
+    def parts(labels: Sequence[str]) -> dict[str, Any]:
+        of = np.array(labels)
+        return {
+            name: _figures(
+                probability[of == name], right[of == name], answerable[of == name], point.threshold, risk
+            )
+            for name in dict.fromkeys(sorted(labels))
+        }
+
+    by_language = parts([one.question.language for one in judged])
     return {
         "n": len(judged),
         **whole,
@@ -105,7 +106,8 @@ def measure_answers(point: FittedPoint, judged: Sequence[Judged], *, risk: float
         "threshold": point.threshold,
         "fitted_on": point.fitted_on,
         "risk_certified": float(point.figures["wrong_rate_upper"]) <= risk,
-        **({"by_language": parts} if len(parts) > 1 else {}),
+        **({"by_language": by_language} if len(by_language) > 1 else {}),
+        "by_length": parts(thirds([one.question.text for one in judged])),
         "curve": risk_coverage(probability, right),
     }
 

@@ -48,8 +48,10 @@ def _converter(configuration: str) -> OpenCC:
     return OpenCC(configuration)
 
 
+@lru_cache(maxsize=65_536)
 def tidy(text: str) -> str:
-    """The text as it is understood and encoded; case and punctuation are kept.
+    """The text as it is understood and encoded; case and punctuation are kept. Kept, since a reader is made anew with each
+    change of the knowledge, mostly from the same texts.
 
     Full-width and compatibility forms folded (NFKC), invisible characters dropped, runs of white space single,
     Traditional -> Simplified (in Traditional texts Taiwan's words become the mainland's too: 滑鼠 -> 鼠标).

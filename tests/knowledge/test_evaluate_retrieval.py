@@ -7,7 +7,17 @@ import pytest
 from fakes import FakeEncoder
 from knowledge.build import arrange
 from knowledge.errors import KnowledgeError
-from knowledge.evaluate import Judged, Measures, evaluate, measure, read_judged
+from knowledge.evaluate import (
+    Found,
+    Judged,
+    Measures,
+    by_length,
+    confusions,
+    evaluate,
+    measure,
+    read_judged,
+    thirds,
+)
 from knowledge.search import SnapshotRetriever
 from knowledge.settings import RetrievalSettings
 from knowledge.types import Entry, Passage
@@ -66,3 +76,31 @@ def test_a_file_that_is_not_judged_questions_is_refused(tmp_path: Path, content:
         read_judged(path)
     with pytest.raises(KnowledgeError, match="cannot be read"):
         read_judged(tmp_path / "gone.csv")
+
+
+def _found(query: str, first: str, wanted: str = "a") -> Found:
+    return Found(Judged(query, frozenset({wanted})), (first, "z"), 1.0)
+
+
+def test_questions_are_told_apart_by_their_length() -> None:
+    found = [_found("x" * size, "a" if size < 10 else "b") for size in (5, 15, 40) for _ in range(20)]
+
+    by = by_length(found)
+
+    assert {name: (part.n, part.p_at_1) for name, part in by.items()} == {
+        "short": (20, 1.0),
+        "middling": (20, 0.0),
+        "long": (20, 0.0),
+    }
+    assert thirds(["好" * 5, "x" * 10] * 30) == ["short"] * 60
+    assert by_length(found[:59]) == {}
+
+
+def test_what_is_found_instead_is_counted_by_pairs() -> None:
+    found = [_found("1", "b"), _found("2", "b"), _found("3", "c"), _found("4", "a")]
+
+    assert confusions(found, {"a": "How to pay?", "b": "Who pays?"}) == {
+        "How to pay? → Who pays?": 2,
+        "How to pay? → ?": 1,
+    }
+    assert list(confusions(found, {}, most=1).values()) == [3]

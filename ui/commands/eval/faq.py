@@ -33,7 +33,7 @@ def faq(
 ) -> None:
     """Retrieval: P@1, recall@5, MRR@10, MAP and nDCG@10 over the questions that an entry answers, and times."""
     from knowledge.build import arrange
-    from knowledge.evaluate import quality, read_entries, read_judged, search_all
+    from knowledge.evaluate import by_length, confusions, quality, read_entries, read_judged, search_all
     from knowledge.search import SnapshotRetriever
     from knowledge.settings import RetrievalSettings
     from knowledge.tune import fit_weights
@@ -64,6 +64,8 @@ def faq(
                 "unanswerable": sum(not one.relevant for one in judged),
                 "unknown_ids": len({item for one in judged for item in one.relevant} - known),
                 **by_language(found),
+                "by_length": {name: asdict(part) for name, part in by_length(found).items()},
+                "confusions": confusions(found, {one.passage.id: one.passage.title for one in entries}),
             }
         )
 
