@@ -13,6 +13,7 @@ from ui.commands.eval.report import AsJson, OutFile, Seed, measuring, open_encod
 
 if TYPE_CHECKING:
     from knowledge.evaluate import Found
+    from knowledge.types import Entry
 
 
 def faq(
@@ -33,7 +34,7 @@ def faq(
 ) -> None:
     """Retrieval: P@1, recall@5, MRR@10, MAP and nDCG@10 over the questions that an entry answers, and times."""
     from knowledge.build import arrange
-    from knowledge.evaluate import by_length, confusions, quality, read_entries, read_judged, search_all
+    from knowledge.evaluate import quality, read_entries, read_judged, search_all
     from knowledge.search import SnapshotRetriever
     from knowledge.settings import RetrievalSettings
     from knowledge.tune import fit_weights
@@ -63,11 +64,20 @@ def faq(
                 **({"auto": why} if why else {}),
                 "unanswerable": sum(not one.relevant for one in judged),
                 "unknown_ids": len({item for one in judged for item in one.relevant} - known),
-                **by_language(found),
-                "by_length": {name: asdict(part) for name, part in by_length(found).items()},
-                "confusions": confusions(found, {one.passage.id: one.passage.title for one in entries}),
+                **where_the_loss_sits(found, entries),
             }
         )
+
+
+def where_the_loss_sits(found: Sequence[Found], entries: Sequence[Entry]) -> dict[str, Any]:
+    """The same figures by language and by length, and what is taken for what."""
+    from knowledge.evaluate import by_length, confusions
+
+    return {
+        **by_language(found),
+        "by_length": {name: asdict(part) for name, part in by_length(found).items()},
+        "confusions": confusions(found, {one.passage.id: one.passage.title for one in entries}),
+    }
 
 
 def by_language(found: Sequence[Found]) -> dict[str, Any]:
