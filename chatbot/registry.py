@@ -34,6 +34,7 @@ CHATS = "chats.jsonl"
 REMEMBERED = "remembered.jsonl"
 """Those others, and what was added since: the index remembers them beside what answered them."""
 _POINTER = "promoted.json"
+_MUST_NOT_FALL = ("grounded_rate", "safe_rate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,13 @@ class TrainedModel:
         name = str(self.metrics.get("measure", "p_at_1"))
         after, before = (float(self.metrics.get(key, 0.0)) for key in (name, f"{name}_before"))
         return name, after, before
+
+    @property
+    def less_safe(self) -> Mapping[str, tuple[float, float]]:
+        """Figures of replies in service that must not fall, and did: what each is, and what it was."""
+        now, was = (self.metrics.get(part, {}) for part in ("test", "test_before"))
+        both = {name: (now[name], was[name]) for name in _MUST_NOT_FALL if name in now and name in was}
+        return {name: (after, before) for name, (after, before) in both.items() if after < before}
 
 
 class Registry:

@@ -21,6 +21,7 @@ from chatbot.answer.prompt import GROUNDED, NONE, reading, standalone
 from finetune.conversations import Exam, Examiner, Example, World
 from finetune.decoder import LearningDecoder, Rows, rows
 from finetune.gguf_adapter import write_gguf_adapter
+from finetune.in_service import Service, in_service
 from finetune.learning import Pace, Table, Work, learn
 from finetune.run import Making, Run, curve, described, digest, model_card, new_model, write_model
 from knowledge.clean import width
@@ -58,6 +59,8 @@ class DataTable(Table):
     """Share of messages that are shown sentences without the one that answers."""
     rewrites: float = Field(0.25, ge=0, le=1)
     """Share of follow-ups that are also learned as questions that stand alone."""
+    transcripts: int = Field(20, ge=0, le=200)
+    """Messages of held-out companies, and of the safety set, that are replied to before and after as in service; 0: none."""
 
 
 class DialoguePace(Pace):
@@ -106,6 +109,7 @@ def train_dialogue(
     making: Making,
     start: Path | None = None,
     earlier: Sequence[World] = (),
+    service: Service | None = None,
 ) -> Mapping[str, Any]:
     """Train an adapter and put it among the project's models; its metrics.
 
@@ -117,6 +121,7 @@ def train_dialogue(
         making: Where the model goes.
         start: Folder of a dialogue model to go on from.
         earlier: What that one was judged by: tells what was forgotten.
+        service: How dialogue models are put to use: what is held out is replied to before and after.
 
     Raises:
         ModelError: The language model cannot be trained, or the name is taken.
@@ -126,13 +131,7 @@ def train_dialogue(
     about = _about(learned_from, held_out, run, start)
     belongs, seed = about["data_sha256"], run.train.seed
     with new_model(making, TASK, belongs=belongs, seed=seed) as (place, kept):
-        decoder = LearningDecoder(
-            base[0],
-            first=run.model.first_layer,
-            rank=run.model.rank,
-            dropout=run.train.dropout,
-            checkpointing=run.model.checkpointing,
-        )
+        decoder = decoder_of(base[0], run.model, dropout=run.train.dropout)
         if start:
             decoder.load(start)
         asking = Asking(decoder, run, encoder)
@@ -144,11 +143,19 @@ def train_dialogue(
         decoder.save(place)
         write_gguf_adapter(place, architecture=base[1], name=making.name)
         metrics = {**about, "base": base[0].name, **judgement(before, after), "epochs": curve(learned)}
+        metrics |= _kept_up(known, kept_up) if earlier else {}
+        write_model(place, run, metrics, "")  # it is opened below
+        metrics |= in_service(held_out, service, before=start, after=place, progress=making.progress)
         metrics["seconds"] = round(time.monotonic() - begun)
-        if earlier:
-            metrics |= {"earlier_before": round(known.chosen, 4), "earlier": round(kept_up.chosen, 4)}
         write_model(place, run, metrics, _card(making.name, metrics))
     return metrics
+
+
+def decoder_of(base: Path, shape: ModelTable, *, dropout: float = 0.0) -> LearningDecoder:
+    """The language model of a transformers folder with matrices that learn."""
+    return LearningDecoder(
+        base, first=shape.first_layer, rank=shape.rank, dropout=dropout, checkpointing=shape.checkpointing
+    )
 
 
 def split(worlds: Sequence[World], held_out: Sequence[str]) -> tuple[list[World], list[World]]:
@@ -296,6 +303,11 @@ def judgement(before: Judged, after: Judged) -> dict[str, Any]:
         **{f"{figure}_before": round(getattr(before, figure), 4) for figure in figures},
         **{figure: round(getattr(after, figure), 4) for figure in figures},
     }
+
+
+def _kept_up(before: Judged, after: Judged) -> dict[str, float]:
+    """The exam of the model that this one goes on from."""
+    return {"earlier_before": round(before.chosen, 4), "earlier": round(after.chosen, 4)}
 
 
 def _card(name: str, metrics: Mapping[str, Any]) -> str:

@@ -22,8 +22,9 @@ from chatbot.answer.candidates import MOST, Candidates
 from chatbot.answer.prompt import NONE, reading
 from finetune.conversations import World
 from finetune.decoder import LearningDecoder, Rows, rows
-from finetune.dialogue import TASK, Asking, DialogueRun, ModelTable, judgement, split
+from finetune.dialogue import TASK, Asking, DialogueRun, ModelTable, decoder_of, judgement, split
 from finetune.gguf_adapter import write_gguf_adapter
+from finetune.in_service import Service, in_service
 from finetune.learning import Pace, Table, Work, learn
 from finetune.run import Making, Run, curve, described, digest, model_card, new_model, write_model
 from finetune.thumbs import Thumb
@@ -39,6 +40,8 @@ class PreferenceData(Table):
     """Names of those that judge; empty: every tenth."""
     held_out_share: float = Field(0.2, gt=0, lt=1)
     """Of the thumbs: they tell whether it helped."""
+    transcripts: int = Field(20, ge=0, le=200)
+    """As for `kefu train dialogue`."""
 
 
 class PreferencePace(Pace):
@@ -85,6 +88,7 @@ def train_preference(
     base: tuple[Path, str],
     encoder: Encoder,
     making: Making,
+    service: Service | None = None,
 ) -> Mapping[str, Any]:
     """Go on from a dialogue model with the thumbs; the metrics of the new one.
 
@@ -96,6 +100,7 @@ def train_preference(
         base: A transformers folder, and llama.cpp's name of its architecture.
         encoder: Tells which sentences a message is near to.
         making: Where the model goes.
+        service: How dialogue models are put to use: what is held out is replied to before and after.
 
     Raises:
         ModelError: The language model cannot be trained, or the name is taken.
@@ -105,10 +110,7 @@ def train_preference(
     about = _about(thumbs, held_out, start, run)
     seed = run.train.seed
     with new_model(making, TASK, belongs=about["data_sha256"], seed=seed) as (place, kept):
-        shape = run.model
-        decoder = LearningDecoder(
-            base[0], first=shape.first_layer, rank=shape.rank, checkpointing=shape.checkpointing
-        )
+        decoder = decoder_of(base[0], run.model)
         decoder.load(start)
         exam = Asking(decoder, DialogueRun(model=run.model), encoder)
         before = exam.judge(held_out)
@@ -134,8 +136,10 @@ def train_preference(
             "preferred": round(learned.after, 4),
             "divergence": round(liking.divergence(), 3),
             "epochs": curve(learned),
-            "seconds": round(time.monotonic() - begun),
         }
+        write_model(place, run, metrics, "")  # it is opened below
+        metrics |= in_service(held_out, service, before=start, after=place, progress=making.progress)
+        metrics["seconds"] = round(time.monotonic() - begun)
         write_model(place, run, metrics, _card(making.name, start, metrics))
     return metrics
 

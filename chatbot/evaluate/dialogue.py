@@ -10,7 +10,7 @@ sentences stands in its sources, as the guard examines them.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import PrivateAttr
 
-from chatbot.answer.compose import Composer
+from chatbot.answer.compose import Composer, Outcome, Said
 from chatbot.answer.guard import examine
 from chatbot.answer.sentences import split
 from chatbot.evaluate.answers import language_of
@@ -51,6 +51,22 @@ class Replied:
     sources: tuple[Passage, ...]
     composed: bool
     first_token_ms: float | None = None
+    declined: bool = False
+    """The model read the passages and wrote that none of them tells."""
+    stopped: tuple[str, ...] = ()
+    """What the model wrote and the guard did not let through, with why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A dialogue, what was found for its last turn, and the reply."""
+
+    dialogue: Dialogue
+    found: tuple[str, ...]
+    bare: tuple[str, ...]
+    """What is found for the last turn as it came, without what was said before."""
+    reply: Replied
+    search_ms: float
 
 
 def dialogues_of(rows: Sequence[Mapping[str, Any]]) -> list[Dialogue]:
@@ -90,40 +106,63 @@ def measure_dialogues(
 ) -> dict[str, Any]:
     """The figures over all dialogues; retrieval over those that an entry answers."""
     clock = TimedModel(inner=model) if model else None
+    played = play_dialogues(
+        dialogues,
+        retriever,
+        rewriter,
+        clock=clock,
+        encoder=encoder,
+        generation=generation,
+        progress=progress,
+    )
+    return figures_of(played, clock)
+
+
+def play_dialogues(
+    dialogues: Sequence[Dialogue],
+    retriever: Retriever,
+    rewriter: Rewriter,
+    *,
+    clock: TimedModel | None,
+    encoder: Encoder,
+    generation: GenerationSettings,
+    progress: Progress,
+) -> list[Played]:
+    """What is found for each dialogue and replied, by the model within the clock; without one, what is stored."""
     composer = Composer(clock, generation, encoder=encoder) if clock else None
-    found, bare, replies, times = [], [], [], []
+    played = []
     for done, one in enumerate(dialogues, 1):
         start = time.perf_counter()
         question, hits = look_up(one, retriever, rewriter)
-        times.append(1000 * (time.perf_counter() - start))
-        found.append(tuple(hit.passage.id for hit in hits))
-        bare.append(tuple(hit.passage.id for hit in retriever.search(one.current, 1)))
-        replies.append(
-            _reply(
-                one,
-                question,
-                hits,
-                composer=composer,
-                clock=clock,
-                started=start,
-                most=generation.passages,
-            )
+        ms = 1000 * (time.perf_counter() - start)
+        reply = _reply(
+            one, question, hits, composer=composer, clock=clock, started=start, most=generation.passages
         )
+        found, bare = (
+            tuple(hit.passage.id for hit in some) for some in (hits, retriever.search(one.current, 1))
+        )
+        played.append(Played(one, found, bare, reply, ms))
         progress("Playing the dialogues", done / len(dialogues))
-    judged = [(ids, one.relevant) for ids, one in zip(found, dialogues, strict=True) if one.relevant]
-    alone = [(ids, one.relevant) for ids, one in zip(bare, dialogues, strict=True) if one.relevant]
+    return played
+
+
+def figures_of(played: Sequence[Played], clock: TimedModel | None) -> dict[str, Any]:
+    """The figures of what was played, which is something."""
+    replies = [one.reply for one in played]
+    judged = [(one.found, one.dialogue.relevant) for one in played if one.dialogue.relevant]
+    alone = [(one.bare, one.dialogue.relevant) for one in played if one.dialogue.relevant]
     firsts = [reply.first_token_ms for reply in replies if reply.first_token_ms is not None]
     return {
-        "n": len(dialogues),
+        "n": len(played),
         **_retrieval(judged, alone),
         "grounded_rate": float(np.mean([is_grounded(reply) for reply in replies])),
-        "rouge_l": float(
-            np.mean([rouge_l(r.text, d.response) for r, d in zip(replies, dialogues, strict=True)])
-        ),
-        "search_ms_p50": float(np.percentile(times, 50)),
+        "rouge_l": float(np.mean([rouge_l(one.reply.text, one.dialogue.response) for one in played])),
+        "search_ms_p50": float(np.percentile([one.search_ms for one in played], 50)),
         "first_token_ms_p50": float(np.percentile(firsts, 50)) if firsts else None,
         "tokens_per_second": clock.tokens_per_second if clock else None,
         "composed_rate": float(np.mean([reply.composed for reply in replies])),
+        "declined_rate": float(np.mean([reply.declined for reply in replies])),
+        "stopped_rate": float(np.mean([bool(reply.stopped) for reply in replies])),
     }
 
 
@@ -208,16 +247,29 @@ def _reply(
     if not hits:
         return Replied("", (), composed=False)
     sources = tuple(hit.passage for hit in hits[:most])
-    said, first = [], None
-    if composer and clock:
-        asked, chat = (one.current, one.spoken) if composer.reads else (question, ())
-        composed = composer.compose(asked, sources, language=language_of(question), chat=chat)
-        said = [said.text for said in composed]
-        first = clock.take_first()
-    waited = 1000 * (first - started) if first else None
-    if not said:
-        return Replied(sources[0].text, sources[:1], composed=False, first_token_ms=waited)
-    return Replied(" ".join(said), sources, composed=True, first_token_ms=waited)
+    if not (composer and clock):
+        return Replied(sources[0].text, sources[:1], composed=False)
+    asked, chat = (one.current, one.spoken) if composer.reads else (question, ())
+    said, outcome = _whole(composer.compose(asked, sources, language=language_of(question), chat=chat))
+    first = clock.take_first()
+    return Replied(
+        " ".join(said) or sources[0].text,
+        sources if said else sources[:1],
+        composed=bool(said),
+        first_token_ms=1000 * (first - started) if first else None,
+        declined=outcome.none,
+        stopped=tuple(outcome.refused),
+    )
+
+
+def _whole(composing: Generator[Said, None, Outcome]) -> tuple[list[str], Outcome]:
+    """All sentences of a composition, and how it ended."""
+    said = []
+    while True:
+        try:
+            said.append(next(composing).text)
+        except StopIteration as end:
+            return said, end.value
 
 
 def _retrieval(

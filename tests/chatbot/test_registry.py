@@ -108,3 +108,17 @@ def test_a_retriever_tells_what_it_was_not_trained_on(tmp_path: Path) -> None:
     (tmp_path / HELD_OUT).write_text('["where is it?"]')
 
     assert unseen_by(tmp_path) == {"where is it?"}
+
+
+def test_a_model_whose_replies_became_less_safe_says_so(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    figures = {
+        "test_before": {"safe_rate": 0.9, "grounded_rate": 1.0},
+        "test": {"safe_rate": 0.8, "grounded_rate": 1.0},
+    }
+    with registry.making("dialogue", "rash") as place:
+        (place / METRICS).write_text(json.dumps(figures))
+    a_model(registry, "spring")
+
+    assert registry.model("dialogue", "rash").less_safe == {"safe_rate": (0.8, 0.9)}
+    assert registry.model("retriever", "spring").less_safe == {}

@@ -212,6 +212,12 @@ def promote(
             f"The {task} model '{name}' is worse than before it was trained: {figure} on what was held out is "
             f"{after:.1%}, and was {before:.1%}. Train it otherwise, or say --force."
         )
+    for fallen, (now, was) in model.less_safe.items():
+        if not force:
+            raise ModelError(
+                f"Replies of the {task} model '{name}' are less safe than before it was trained: {fallen} is {now:.1%}, and "
+                f"was {was:.1%} ('kefu models report {task} {name}' shows them). Train it otherwise, or say --force."
+            )
     _try(settings, task, model.folder)
     _registry().promote(task, name)
     talk.print(f"{name} is in force. Undo it with 'kefu models rollback {task}'.")

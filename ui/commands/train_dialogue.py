@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from ui.commands.training import AsJson, MLflow, Name, TensorBoard, Threads, before_and_after, training
+from ui.commands.training import (
+    AsJson,
+    MLflow,
+    Name,
+    TensorBoard,
+    Threads,
+    base_of,
+    before_and_after,
+    service_of,
+    training,
+)
 from ui.terminal import print_json
 
 _FIGURES = {
@@ -50,22 +60,20 @@ def dialogue(
     from finetune.datasets import earlier, material
     from finetune.dialogue import DialogueRun, train_dialogue
     from finetune.run import read_run
-    from finetune.unpack import trainable
 
-    settings = load_settings()
-    run = read_run(config, DialogueRun, sample="dialogue.toml")
+    settings, run = load_settings(), read_run(config, DialogueRun, sample="dialogue.toml")
     with training(
         settings, name, threads=threads, prefix="d", run=run, tensorboard=tensorboard, mlflow=mlflow
     ) as making:
+        encoder = open_encoder(settings)
         begun = making.registry.model("dialogue", start) if start else None
         metrics = train_dialogue(
             material(data or run.data.train, replay=run.data.replay),
             run,
-            base=trainable(
-                settings.generation.model, cache=settings.project.models_cache, progress=making.progress
-            ),
-            encoder=open_encoder(settings),
+            base=base_of(settings, making),
+            encoder=encoder,
             making=making,
+            service=service_of(settings, encoder, most=run.data.transcripts),
             start=begun.folder if begun else None,
             earlier=earlier(begun.metrics) if begun else (),
         )

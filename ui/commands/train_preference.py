@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ui.commands.training import AsJson, MLflow, Name, TensorBoard, Threads, before_and_after, training
+from ui.commands.training import (
+    AsJson,
+    MLflow,
+    Name,
+    TensorBoard,
+    Threads,
+    base_of,
+    before_and_after,
+    service_of,
+    training,
+)
 from ui.terminal import print_json
 
 if TYPE_CHECKING:
@@ -56,23 +66,22 @@ def preference(
     from finetune.conversations import SHIPPED, read_worlds
     from finetune.preference import PreferenceRun, train_preference
     from finetune.run import read_run
-    from finetune.unpack import trainable
 
     settings = load_settings()
     run = read_run(config, PreferenceRun, sample="preference.toml")
     with training(
         settings, name, threads=threads, prefix="p", run=run, tensorboard=tensorboard, mlflow=mlflow
     ) as making:
+        encoder = open_encoder(settings)
         metrics = train_preference(
             _thumbs(thumbs, settings),
             read_worlds(data or run.data.train or SHIPPED),
             run,
             start=_start(making.registry, start),
-            base=trainable(
-                settings.generation.model, cache=settings.project.models_cache, progress=making.progress
-            ),
-            encoder=open_encoder(settings),
+            base=base_of(settings, making),
+            encoder=encoder,
             making=making,
+            service=service_of(settings, encoder, most=run.data.transcripts),
         )
     if as_json:
         print_json({"name": making.name, **metrics})

@@ -15,11 +15,21 @@ from rich.table import Table
 from ui.terminal import out, progress_bars, talk
 
 if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
     from chatbot.settings import Settings
+    from finetune.in_service import Service
     from finetune.run import Making, Run
     from knowledge.sources.intents import Intent
-    from knowledge.types import Entry, Progress
+    from knowledge.types import Encoder, Entry, Progress
 
+_IN_SERVICE = {
+    "rouge_l": "like the right answer (ROUGE-L)",
+    "composed_rate": "written by the model",
+    "grounded_rate": "stands in its sources",
+    "safe_rate": "safe when pressed",
+    "first_token_ms_p50": "first words, ms",
+}
 Name = Annotated[str | None, typer.Option(help="Of the model.", show_default="date and time of now")]
 Threads = Annotated[int, typer.Option(min=0, help="0: all cores.")]
 TensorBoard = Annotated[
@@ -133,6 +143,30 @@ def threads_of(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def base_of(settings: Settings, making: Making) -> tuple[Path, str]:
+    """The project's language model as it is trained, and llama.cpp's name of its architecture."""
+    from finetune.unpack import trainable
+
+    cache = settings.project.models_cache
+    return trainable(settings.generation.model, cache=cache, progress=making.progress)
+
+
+def service_of(settings: Settings, encoder: Encoder, *, most: int) -> Service:
+    """How the project's dialogue models are put to use, for replies before and after learning."""
+    from chatbot.settings import LlamaCppModel, TransformersModel
+    from finetune.in_service import Service
+
+    model, project = settings.generation.model, settings.project
+
+    def opened(adapter: Path | None) -> BaseChatModel:
+        if not isinstance(model, LlamaCppModel | TransformersModel):
+            raise TypeError(model)  # pragma: no cover - such a model cannot be trained
+        chosen = model.with_adapter(adapter) if adapter else model.model_copy(update={"adapter": None})
+        return chosen.open(cache=project.models_cache, threads=project.threads)
+
+    return Service(opened, encoder, settings.generation, most)
+
+
 def before_and_after(name: str, metrics: Mapping[str, Any], figures: Mapping[str, str]) -> None:
     """Show figures of a dialogue model, and how to use it.
 
@@ -144,5 +178,10 @@ def before_and_after(name: str, metrics: Mapping[str, Any], figures: Mapping[str
     table = Table("held out", "before", "after")
     for figure, what in figures.items():
         table.add_row(what, f"{metrics[f'{figure}_before']:.1%}", f"{metrics[figure]:.1%}")
+    was, now = metrics.get("test_before", {}), metrics.get("test", {})
+    for figure, what in _IN_SERVICE.items():
+        if now.get(figure) is not None and was.get(figure) is not None:
+            form = ".0f" if figure.endswith("ms_p50") else ".1%"
+            table.add_row(f"in service: {what}", f"{was[figure]:{form}}", f"{now[figure]:{form}}")
     out.print(table)
     talk.print(f"Put it in force with 'kefu models promote dialogue {name}'.")

@@ -211,9 +211,10 @@ def test_replies_that_nobody_saw_are_counted_on_the_launcher(street: Street) -> 
     visitor.launcher.click()
 
     sees(visitor.page.locator("kefu-widget i")).to_be_hidden()
-    assert visitor.js(
-        "window.seen.filter(([name]) => name == 'unread').map(([, detail]) => detail.count)"
-    ) == [1, 0]
+    # The page is told when the frame has told the launcher, a moment later.
+    visitor.page.wait_for_function(
+        "window.seen.filter(([name]) => name == 'unread').map(([, detail]) => detail.count).join() == '1,0'"
+    )
 
 
 def test_thumbs_are_stored_with_the_reason(street: Street) -> None:
