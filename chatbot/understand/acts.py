@@ -42,8 +42,8 @@ _HUMAN_EN = re.compile(
   | \bnot\ (?:a\ |an\ |some\ )(?:ro)?bot\b(?=.*(?:human|person|someone|agent|please))
   | \b(?:have|let|ask|make)\ (?:some(?:one|body)|an?\ (?:person|agent|human|rep\w*|manager|colleague)|your\ (?:manager|supervisor|colleague|boss))\ (?:call|ring|phone|contact|e-?mail|help|reply|answer|take\ over|talk|speak|get\ (?:back|in\ touch))
   | \b(?:some(?:one|body)|an?\ (?:person|human|agent|colleague)|your\ (?:manager|supervisor|colleague))\ (?:please\ )?(?:call|ring|phone)\ me\b
-  | \b(?:can|could|may|will|would|must|should)\ (?:some(?:one|body)|an?\ (?:(?:real|actual)\ )?(?:person|human|agent|colleague|employee|rep\w*))\ (?:from|of|on|in|at)
-      \ (?:your|the|customer|tech\w*)?\ ?(?:customer\ |technical\ |tech\ )?(?:team|support|service|staff|company|shop|store|side|end|office|desk)\ (?:please\ )?(?:\w+\ )?(?:me|us|it|this|that)\b
+  | \b(?:can|could|may|will|would|must|should)\ (?:some(?:one|body)|an?\ (?:(?:real|actual)\ )?(?:person|human|agent|colleague|employee|rep\w*))\ (?:from|of|on)
+      \ (?:your|the|customer|tech\w*)?\ ?(?:customer\ |technical\ |tech\ )?(?:team|support|service|staff)\ (?:please\ )?(?:\w+\ )?(?:me|us|it|this|that)\b
   | \bhuman\ (?:agent|operator|support|help|assistance|please|now|being\ please|representative|intervention|takeover)\b
   | \b(?:live|real)\ (?:agent|chat|person|human|operator|support|rep\w*|people)\b(?!.*\b(?:hours?|open|when)\b)
   | \b(?:agent|representative|operator|human|supervisor|manager),?\ (?:please|pls|plz|now)\b
@@ -251,7 +251,7 @@ def names_other(text: str) -> bool:
 
 
 _BYE = re.compile(
-    r"(?:拜拜|再见|回见|晚安|(?<!\d)886?(?!\d)|(?:祝|愿)(?:你|您)们?(?:生活|工作|周末|天天)?(?:愉快|顺利|开心)|\b(?:good)?bye(?:[ -]?bye)?(?: \w+)?|\bgood ?night|\bsee (?:you|ya)|\bcya"
+    r"(?:拜拜|再见|回见|晚安|886|(?:^\W*|(?:谢[谢了啦你您]{0,3}|多谢|拜+|好[的吧]?|行|嗯+|了[\s,，。]|\bok)[\s,，。.!！~]*)88(?!\d)|(?:祝|愿)(?:你|您)们?(?:生活|工作|周末|天天)?(?:愉快|顺利|开心)|\b(?:good)?bye(?:[ -]?bye)?(?: \w+)?|\bgood ?night|\bsee (?:you|ya)|\bcya"
     r"|\b(?:have|enjoy) (?:a|an|your|the rest of your) (?:very )?(?:nice|good|great|lovely|wonderful)? ?(?:day|one|evening|weekend|night|afternoon)|\btake care)\W*$",
     re.IGNORECASE,
 )

@@ -32,7 +32,7 @@ don't want to chat with a robot|switch to human|I need an agent now|can i get a 
 could someone from support call me about it|ok can a person from your team do it for me please
 can you get me someone from support|speak to somebody in billing""".replace("\n", "|").split("|")
 
-NO_PERSON_WANTED = """can a person under 18 order|could a person from my family collect it|人工智能|这款手机支持人工智能吗|human-readable|I need a human-readable invoice|客服电话是多少
+NO_PERSON_WANTED = """can a person under 18 order|could a person from my family collect it|can someone in the shop do it for me while i wait|人工智能|这款手机支持人工智能吗|human-readable|I need a human-readable invoice|客服电话是多少
 人工客服几点上班|人工客服的工作时间|人工费多少钱|安装人工费怎么收|客服热线是多少|你是真人吗|你是人工还是机器人|are you a human
 are you a real person?|am i talking to a human|am I speaking to a robot|what are your customer service hours
 what is the phone number of customer support|when are agents available|不需要人工|不用转人工|don't transfer me to an agent|I don't need a human

@@ -43,7 +43,7 @@ def test_who_only_says_that_they_heard_wants_nothing(text: str, kind: str) -> No
 
 @pytest.mark.parametrize(
     "text",
-    ["好的，那帮我取消吧", "ok cancel it", "行，LM2026110012", "好的多久能到？", "oklahoma", "ok how much", "我的订单呢", "包裹没了 谢谢", "代取行吗 谢谢~"],
+    ["好的，那帮我取消吧", "ok cancel it", "行，LM2026110012", "好的多久能到？", "oklahoma", "ok how much", "我的订单呢", "包裹没了 谢谢", "代取行吗 谢谢~", "价格88", "尺寸 88", "降了88"],
 )  # fmt: skip
 def test_a_wish_with_an_ok_before_it_is_a_wish(text: str) -> None:
     assert pleasantry_in(text, BEFORE) is None
